@@ -1,0 +1,23 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// What every target is built with. Warnings are errors: the tree has none.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "holdfast",
+    targets: [
+        // Row 0: pure, importing nothing of ours.
+        .systemLibrary(name: "CLZ4", providers: [.apt(["liblz4-dev"])]),
+        .target(name: "Bytes", dependencies: ["CLZ4"], swiftSettings: settings),
+        .target(name: "RaftCore", swiftSettings: settings),
+
+        .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: settings),
+    ]
+)
