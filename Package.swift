@@ -18,6 +18,7 @@ let package = Package(
         .target(name: "Bytes", dependencies: ["CLZ4"], swiftSettings: settings),
         .target(name: "RaftCore", swiftSettings: settings),
 
+        .testTarget(name: "RaftCoreTests", dependencies: ["RaftCore"], swiftSettings: settings),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: settings),
     ]
 )

@@ -4,7 +4,8 @@
 
 /// CRC-32C of byte strings.
 package enum CRC32C {
-    /// The checksum of `bytes`, or of the concatenation when `seed` is the checksum of what precedes.
+    /// The checksum of `bytes`, or of the concatenation when `seed` is the checksum of what
+    /// precedes.
     package static func checksum(_ bytes: some Sequence<UInt8>, seed: UInt32 = 0) -> UInt32 {
         let contiguous = bytes.withContiguousStorageIfAvailable { buffer in
             update(~seed, buffer)

@@ -1,0 +1,102 @@
+// What may leave when. A vote and an acknowledgement of entries are promises: they may leave only
+// once
+// term, vote and entries that they speak of are on the disk. So such messages are held here, and
+// the
+// driver never sees them before `.persisted`.
+//
+// At most one batch is with the disk. What becomes dirty meanwhile forms the next one, so one sync
+// serves all that arrived during the last (group commit without timers). A held message rides on
+// the
+// batch that was collected after it; where nothing is dirty and a batch is out, it rides on that
+// one.
+
+/// The state between memory and disk.
+struct Durability: Sendable {
+    /// The batch with the disk, and the messages that wait for it.
+    struct InFlight: Sendable {
+        var mark: PersistMark
+        var hardState: HardState
+        var held: [Message]
+    }
+
+    /// The hard state on the disk.
+    var stored: HardState
+    var inFlight: InFlight?
+    /// Messages that wait for the next batch.
+    var held: [Message] = []
+
+    init(stored: HardState) { self.stored = stored }
+
+    /// The hard state on the disk once the batch in flight is.
+    var handedOut: HardState { inFlight?.hardState ?? stored }
+}
+
+extension RaftNode {
+    /// Sends `message` once everything this node has taken in by now is durable.
+    mutating func sendWhenDurable(_ message: Message) {
+        durability.held.append(message)
+    }
+
+    /// Forms the next batch, if the disk is free and something is dirty; lets go of messages that
+    /// have
+    /// nothing to wait for.
+    mutating func handOutBatch(_ effects: inout Effects) {
+        while true {
+            guard durability.inFlight == nil else {
+                if !isDirty {
+                    // Everything they speak of is in the batch that is being written.
+                    durability.inFlight?.held.append(contentsOf: durability.held)
+                    durability.held.removeAll(keepingCapacity: true)
+                }
+                return
+            }
+            guard !isDirty else { break }
+            if durability.held.isEmpty { return }
+            let ready = durability.held
+            durability.held = []
+            release(ready, &effects)
+        }
+        let entries = Array(log.unsaved)
+        let mark = PersistMark(hardStateTerm: term, last: log.last)
+        let state = hardState
+        effects.persist = PersistBatch(mark: mark, hardState: state, entries: entries)
+        durability.inFlight = Durability.InFlight(
+            mark: mark,
+            hardState: state,
+            held: durability.held
+        )
+        durability.held = []
+        log.markHandedOut()
+    }
+
+    /// Whether something must be stored before the next promise. A newer commit index alone is no
+    /// reason: it is a hint, and travels with the next batch.
+    private var isDirty: Bool {
+        let handedOut = durability.handedOut
+        return term != handedOut.term || vote != handedOut.vote || log.handedOut < log.last.index
+    }
+
+    mutating func persisted(_ mark: PersistMark, _ effects: inout Effects) {
+        guard let batch = durability.inFlight else {
+            preconditionFailure("persisted without a batch in flight")
+        }
+        precondition(batch.mark == mark, "persisted another batch than the one in flight")
+        durability.stored = batch.hardState
+        durability.inFlight = nil
+        log.markDurable()
+        recordOwnDurableLog()
+        release(batch.held, &effects)
+        sendTimeoutNowIfCaughtUp(&effects)
+    }
+
+    private mutating func release(_ messages: [Message], _ effects: inout Effects) {
+        for message in messages {
+            if message.to != id {
+                effects.send.append(message)
+            } else if message.term == term, case .voteResponse(let vote) = message.body {
+                // A candidate's own vote, now durable.
+                countVote(vote, from: id, &effects)
+            }
+        }
+    }
+}

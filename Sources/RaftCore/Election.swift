@@ -1,0 +1,191 @@
+// Leader election: Raft section 5.2 (timeouts, votes), 5.4.1 (who may win), dissertation 9.6
+// (PreVote)
+// and 6.2 (a leader that cannot reach a majority steps down: CheckQuorum).
+
+extension RaftNode {
+    /// One tick: heartbeats and the quorum check of a leader, the election timeout of the others.
+    mutating func tick(_ effects: inout Effects) {
+        electionElapsed += 1
+        switch role {
+        case .leader:
+            tickLeader(&effects)
+        case .follower, .preCandidate, .candidate:
+            if electionElapsed >= electionTimeout { startPreVote(&effects) }
+        }
+    }
+
+    private mutating func tickLeader(_ effects: inout Effects) {
+        if electionElapsed >= configuration.electionTicks {
+            electionElapsed = 0
+            transfer = nil
+            guard hasActiveQuorum() else {
+                becomeFollower(term: term, leader: nil)
+                return
+            }
+        }
+        heartbeatElapsed += 1
+        if heartbeatElapsed >= configuration.heartbeatTicks {
+            heartbeatElapsed = 0
+            broadcastHeartbeat(&effects)
+            probeStalledFollowers(&effects)
+        }
+    }
+
+    /// Dissertation section 6.2: "a leader in Raft steps down if an election timeout elapses
+    /// without
+    /// a successful round of heartbeats to a majority of its cluster".
+    private mutating func hasActiveQuorum() -> Bool {
+        var active = 0
+        for index in progress.indices {
+            if progress[index].id == id || progress[index].isActive { active += 1 }
+            progress[index].isActive = false
+        }
+        return active >= quorum.size
+    }
+
+    /// A live leader is known: its last word is younger than the shortest election timeout.
+    var hearsLeader: Bool {
+        role == .leader || (leader != nil && electionElapsed < configuration.electionTicks)
+    }
+
+    mutating func resetElectionTimer() {
+        electionElapsed = 0
+        electionTimeout =
+            configuration.electionTicks + random.next(below: configuration.electionTicks)
+    }
+
+    // MARK: Roles
+
+    /// To follower, from any role. In an unchanged term the vote stays as it is.
+    mutating func becomeFollower(term newTerm: Term, leader newLeader: NodeID?) {
+        precondition(newTerm >= term, "terms never fall")
+        if newTerm > term {
+            term = newTerm
+            vote = nil
+        }
+        role = .follower
+        leader = newLeader
+        leaveLeadership()
+        resetElectionTimer()
+    }
+
+    private mutating func leaveLeadership() {
+        ballot = Ballot()
+        isTransferElection = false
+        progress = []
+        transfer = nil
+        uncommittedBytes = 0
+        reads.fail()
+    }
+
+    /// Asks whether an election could be won, in a term that is not started yet.
+    private mutating func startPreVote(_ effects: inout Effects) {
+        resetElectionTimer()
+        leaveLeadership()
+        role = .preCandidate
+        leader = nil
+        ballot.record(id, granted: true)
+        let request = PreVoteRequest(proposedTerm: term.next, last: log.last)
+        for voter in configuration.voters where voter != id {
+            effects.send.append(envelope(to: voter, .preVoteRequest(request)))
+        }
+        if ballot.outcome(quorum) == .won { startElection(isTransfer: false, &effects) }
+    }
+
+    /// Section 5.2: "To begin an election, a follower increments its current term and transitions
+    /// to
+    /// candidate state. It then votes for itself and issues RequestVote RPCs." The vote for itself
+    /// counts, and the requests leave, once term and vote are durable.
+    mutating func startElection(isTransfer: Bool, _ effects: inout Effects) {
+        resetElectionTimer()
+        leaveLeadership()
+        role = .candidate
+        isTransferElection = isTransfer
+        term = term.next
+        vote = id
+        leader = nil
+        let request = VoteRequest(last: log.last, isTransfer: isTransfer)
+        for voter in configuration.voters {
+            let body: Message.Body =
+                voter == id
+                ? .voteResponse(VoteResponse(granted: true)) : .voteRequest(request)
+            sendWhenDurable(envelope(to: voter, body))
+        }
+    }
+
+    private mutating func becomeLeader(_ effects: inout Effects) {
+        precondition(role == .candidate)
+        role = .leader
+        leader = id
+        electionElapsed = 0
+        heartbeatElapsed = 0
+        ballot = Ballot()
+        // Section 5.3: nextIndex starts just after the last entry of the leader's log.
+        progress = configuration.voters.map { Progress(id: $0, next: log.last.index.next) }
+        uncommittedBytes = 0
+        for entry in log.slice(after: max(commit, log.base.index), through: log.last.index) {
+            uncommittedBytes += entry.payloadBytes
+        }
+        termStart = log.last.index.next
+        log.append(Entry(term: term, index: termStart, content: .noop))
+        recordOwnDurableLog()
+    }
+
+    // MARK: PreVote
+
+    /// Changes nothing here: no term is adopted, no vote recorded, no timer reset.
+    mutating func answerPreVote(
+        _ request: PreVoteRequest,
+        from candidate: NodeID,
+        _ effects: inout Effects
+    ) {
+        let granted =
+            !hearsLeader && request.proposedTerm > term
+            && request.last.isAtLeastAsUpToDate(as: log.last)
+        let answer = PreVoteResponse(proposedTerm: request.proposedTerm, granted: granted)
+        effects.send.append(envelope(to: candidate, .preVoteResponse(answer)))
+    }
+
+    mutating func countPreVote(
+        _ response: PreVoteResponse,
+        from voter: NodeID,
+        _ effects: inout Effects
+    ) {
+        guard role == .preCandidate, response.proposedTerm == term.next else { return }
+        ballot.record(voter, granted: response.granted)
+        switch ballot.outcome(quorum) {
+        case .won: startElection(isTransfer: false, &effects)
+        case .lost: becomeFollower(term: term, leader: nil)
+        case .open: break
+        }
+    }
+
+    // MARK: RequestVote
+
+    /// Section 5.2: "Each server will vote for at most one candidate in a given term, on a
+    /// first-come-first-served basis"; section 5.4.1: "the voter denies its vote if its own log is
+    /// more up-to-date than that of the candidate". The answer waits until the vote is durable.
+    mutating func answerVote(_ request: VoteRequest, from candidate: NodeID) {
+        let isFree = vote == candidate || (vote == nil && leader == nil)
+        let granted = isFree && request.last.isAtLeastAsUpToDate(as: log.last)
+        if granted {
+            vote = candidate
+            resetElectionTimer()
+        }
+        sendWhenDurable(envelope(to: candidate, .voteResponse(VoteResponse(granted: granted))))
+    }
+
+    mutating func countVote(
+        _ response: VoteResponse,
+        from voter: NodeID,
+        _ effects: inout Effects
+    ) {
+        guard role == .candidate else { return }
+        ballot.record(voter, granted: response.granted)
+        switch ballot.outcome(quorum) {
+        case .won: becomeLeader(&effects)
+        case .lost: becomeFollower(term: term, leader: nil)
+        case .open: break
+        }
+    }
+}

@@ -1,0 +1,120 @@
+// What nodes of one group say to each other: one small struct per RPC of the paper, none with
+// fields
+// that only some kinds use. The transport may drop, repeat and reorder messages.
+
+/// One message between two nodes of a group.
+package struct Message: Hashable, Sendable {
+    package var from: NodeID
+    package var to: NodeID
+    /// The sender's term when it wrote this (Raft section 5.1).
+    package var term: Term
+    package var body: Body
+
+    package init(from: NodeID, to: NodeID, term: Term, body: Body) {
+        self.from = from
+        self.to = to
+        self.term = term
+        self.body = body
+    }
+
+    package enum Body: Hashable, Sendable {
+        case preVoteRequest(PreVoteRequest)
+        case preVoteResponse(PreVoteResponse)
+        case voteRequest(VoteRequest)
+        case voteResponse(VoteResponse)
+        case appendRequest(AppendRequest)
+        case appendResponse(AppendResponse)
+        case heartbeat(Heartbeat)
+        case heartbeatResponse(HeartbeatResponse)
+        case timeoutNow
+    }
+}
+
+/// "Would you vote for me?" (Raft dissertation section 9.6). Changes no state at the receiver.
+package struct PreVoteRequest: Hashable, Sendable {
+    /// The term that the sender would start.
+    package var proposedTerm: Term
+    /// The last entry of the sender's log.
+    package var last: LogPosition
+
+    package init(proposedTerm: Term, last: LogPosition) {
+        self.proposedTerm = proposedTerm
+        self.last = last
+    }
+}
+
+package struct PreVoteResponse: Hashable, Sendable {
+    /// The term that was asked about, so that an answer to an older question is not counted.
+    package var proposedTerm: Term
+    package var granted: Bool
+
+    package init(proposedTerm: Term, granted: Bool) {
+        self.proposedTerm = proposedTerm
+        self.granted = granted
+    }
+}
+
+/// RequestVote (Raft figure 2).
+package struct VoteRequest: Hashable, Sendable {
+    package var last: LogPosition
+    /// The leader itself asked the sender to take over, so its being alive is no reason to refuse
+    /// (Raft dissertation section 4.2.3).
+    package var isTransfer: Bool
+
+    package init(last: LogPosition, isTransfer: Bool) {
+        self.last = last
+        self.isTransfer = isTransfer
+    }
+}
+
+package struct VoteResponse: Hashable, Sendable {
+    package var granted: Bool
+
+    package init(granted: Bool) { self.granted = granted }
+}
+
+/// AppendEntries (Raft figure 2).
+package struct AppendRequest: Hashable, Sendable {
+    /// The entry just before `entries`.
+    package var previous: LogPosition
+    /// Consecutive entries from `previous.index + 1`; empty in a probe.
+    package var entries: [Entry]
+    /// The leader's commit index.
+    package var commit: LogIndex
+
+    package init(previous: LogPosition, entries: [Entry], commit: LogIndex) {
+        self.previous = previous
+        self.entries = entries
+        self.commit = commit
+    }
+}
+
+package enum AppendResponse: Hashable, Sendable {
+    /// The follower's log equals the leader's, durably, up to and including `match`.
+    case accepted(match: LogIndex)
+    /// The follower has no entry like `previous` of the request. `hint` is the last position of its
+    /// log at or before it whose term is not above `previous.term`: the leader need not probe
+    /// between.
+    case rejected(previous: LogIndex, hint: LogPosition)
+    /// The sender's term is over; the term of this message is the answer.
+    case stale
+}
+
+/// A leader's sign of life. Also confirms its leadership for waiting reads (Raft dissertation 6.4).
+package struct Heartbeat: Hashable, Sendable {
+    /// At most what the receiver is known to have, so that it may commit without a log check.
+    package var commit: LogIndex
+    /// The read round that an answer confirms.
+    package var round: ReadRound
+
+    package init(commit: LogIndex, round: ReadRound) {
+        self.commit = commit
+        self.round = round
+    }
+}
+
+package struct HeartbeatResponse: Hashable, Sendable {
+    package var round: ReadRound
+
+    package init(round: ReadRound) { self.round = round }
+}

@@ -1,0 +1,272 @@
+// A whole group in one value: nodes, a network that loses, repeats and reorders, and disks that
+// forget
+// what was not synced. Every step checks every invariant of `Invariants.swift` and, across nodes,
+// those
+// of figure 3 of the Raft paper. Same seed, same run.
+
+import RaftCore
+import Testing
+
+/// A seeded generator for tests (SplitMix64).
+struct SeededRandom: RandomNumberGenerator {
+    var state: UInt64
+
+    init(_ seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+
+    mutating func chance(_ percent: Int) -> Bool { Int(next() % 100) < percent }
+}
+
+/// One node with its disk.
+struct Member {
+    var node: RaftNode
+    var isUp = true
+    /// What survives a crash.
+    var disk = Disk()
+    /// Handed to the disk, not answered yet.
+    var writing: PersistBatch?
+    var applied: [Entry] = []
+
+    struct Disk {
+        var hardState = HardState()
+        var entries: [Entry] = []
+
+        mutating func store(_ batch: PersistBatch) {
+            hardState = batch.hardState
+            if let first = batch.entries.first {
+                entries.removeAll { $0.index >= first.index }
+                entries.append(contentsOf: batch.entries)
+            }
+        }
+    }
+}
+
+struct Cluster {
+    var members: [Member]
+    var network: [Message] = []
+    var random: SeededRandom
+    /// Links that are cut, as (from, to).
+    var cuts: Set<[NodeID]> = []
+    /// Figure 3, State Machine Safety: what any node applied at an index, for all time.
+    var committed: [Entry] = []
+    var leaders: [Term: NodeID] = [:]
+    var accepted: [LogPosition] = []
+    var refused: [Refusal] = []
+    var readable: [(token: ReadToken, index: LogIndex, node: NodeID)] = []
+    var unreadable: [ReadToken] = []
+    var failure: String?
+    var steps = 0
+
+    init(size: Int, seed: UInt64 = 1, limits: Limits = Limits()) {
+        random = SeededRandom(seed)
+        let voters = (1...size).map { NodeID(UInt64($0)) }
+        members = voters.map { id in
+            let configuration = RaftConfiguration(
+                id: id,
+                voters: voters,
+                seed: seed &* 31 &+ id.rawValue,
+                limits: limits
+            )
+            return Member(node: RaftNode(configuration: configuration))
+        }
+    }
+
+    subscript(id: UInt64) -> RaftNode { members[Int(id) - 1].node }
+
+    func index(of id: NodeID) -> Int { Int(id.rawValue) - 1 }
+
+    var leader: NodeID? {
+        members.filter { $0.isUp && $0.node.isLeader }.max { $0.node.term < $1.node.term }?.node.id
+    }
+
+    // MARK: Driving
+
+    /// One input to one node, with its effects carried out and everything checked.
+    mutating func step(_ id: NodeID, _ input: Input) {
+        let index = index(of: id)
+        guard members[index].isUp, failure == nil else { return }
+        let before = members[index].node
+        var effects = Effects()
+        members[index].node.step(input, into: &effects)
+        members[index].node.flush(into: &effects)
+        steps += 1
+        carryOut(effects, at: index)
+        check(index, before: before)
+    }
+
+    private mutating func carryOut(_ effects: Effects, at index: Int) {
+        network.append(contentsOf: effects.send)
+        if let batch = effects.persist {
+            if members[index].writing != nil { fail("two batches with one disk") }
+            members[index].writing = batch
+        }
+        accepted.append(contentsOf: effects.accepted.map(\.position))
+        refused.append(contentsOf: effects.refused.map(\.reason))
+        let id = members[index].node.id
+        readable.append(contentsOf: effects.readable.map { ($0.token, $0.index, id) })
+        unreadable.append(contentsOf: effects.unreadable)
+        if let violation = effects.violation { fail("node \(id.rawValue): \(violation)") }
+        if let through = effects.applyThrough { apply(through, at: index) }
+    }
+
+    private mutating func apply(_ through: LogIndex, at index: Int) {
+        while members[index].applied.count < Int(through.rawValue) {
+            let position = members[index].applied.count
+            let entry = members[index].node.log[LogIndex(UInt64(position + 1))]
+            members[index].applied.append(entry)
+            if position < committed.count {
+                if committed[position] != entry { fail("applied two entries at \(position + 1)") }
+            } else {
+                committed.append(entry)
+            }
+        }
+    }
+
+    mutating func fail(_ message: String) {
+        if failure == nil { failure = message }
+    }
+
+    private mutating func check(_ index: Int, before: RaftNode) {
+        let node = members[index].node
+        if let broken = node.brokenInvariant() { fail("node \(node.id.rawValue): \(broken)") }
+        if let broken = node.brokenTransition(from: before) {
+            fail("node \(node.id.rawValue): \(broken)")
+        }
+        guard node.isLeader else { return }
+        // Election Safety.
+        if let known = leaders[node.term], known != node.id { fail("two leaders in one term") }
+        leaders[node.term] = node.id
+        // Leader Completeness: checked at the moment a leader appears.
+        if !before.isLeader || before.term != node.term {
+            for entry in committed where !node.log.contains(entry.position) {
+                fail("leader \(node.id.rawValue) lacks committed entry \(entry.index.rawValue)")
+            }
+        }
+    }
+
+    /// Log Matching (figure 3): equal position, equal logs up to it.
+    mutating func checkLogMatching() {
+        for (offset, left) in members.enumerated() {
+            for right in members[(offset + 1)...] {
+                let shared = min(left.node.log.last.index, right.node.log.last.index).rawValue
+                var areEqual = true
+                for index in stride(from: 1, through: shared, by: 1).map({ LogIndex($0) }) {
+                    let (one, other) = (left.node.log[index], right.node.log[index])
+                    if one.term == other.term, !areEqual || one != other {
+                        fail("log matching is broken at \(index.rawValue)")
+                    }
+                    if one.term != other.term { areEqual = false }
+                }
+            }
+        }
+    }
+
+    // MARK: Faults and delivery
+
+    mutating func tick(_ id: NodeID, count: Int = 1) {
+        for _ in 0..<count { step(id, .tick) }
+    }
+
+    /// Finishes the write that is with a node's disk.
+    mutating func sync(_ id: NodeID) {
+        let index = index(of: id)
+        guard members[index].isUp, let batch = members[index].writing else { return }
+        members[index].disk.store(batch)
+        members[index].writing = nil
+        step(id, .persisted(batch.mark))
+    }
+
+    /// Delivers the message at a place of the network, or loses it on a cut link.
+    mutating func deliver(at place: Int) {
+        let message = network.remove(at: place)
+        if cuts.contains([message.from, message.to]) { return }
+        step(message.to, .received(message))
+    }
+
+    /// Syncs all disks and delivers all messages in order until nothing moves.
+    mutating func settle() {
+        var budget = 100_000
+        while budget > 0, failure == nil {
+            budget -= 1
+            for member in members where member.isUp && member.writing != nil {
+                sync(member.node.id)
+            }
+            if network.isEmpty {
+                if !members.contains(where: { $0.isUp && $0.writing != nil }) { return }
+            } else {
+                deliver(at: 0)
+            }
+        }
+        fail("the network does not come to rest")
+    }
+
+    mutating func crash(_ id: NodeID) {
+        let index = index(of: id)
+        guard members[index].isUp else { return }
+        members[index].isUp = false
+        // The write that was with the disk may have made it or not.
+        if let batch = members[index].writing, random.chance(50) {
+            members[index].disk.store(batch)
+        }
+        members[index].writing = nil
+    }
+
+    mutating func restart(_ id: NodeID) {
+        let index = index(of: id)
+        guard !members[index].isUp else { return }
+        var configuration = members[index].node.configuration
+        configuration.seed = random.next()
+        members[index].node = RaftNode(
+            configuration: configuration,
+            hardState: members[index].disk.hardState,
+            entries: members[index].disk.entries
+        )
+        members[index].isUp = true
+        members[index].applied = []
+    }
+
+    mutating func isolate(_ id: NodeID) {
+        for member in members where member.node.id != id {
+            cuts.insert([id, member.node.id])
+            cuts.insert([member.node.id, id])
+        }
+    }
+
+    mutating func propose(_ byte: UInt8, at id: NodeID) {
+        step(id, .propose([byte], ProposalToken(rawValue: UInt64(byte))))
+    }
+
+    /// Ticks every node, settling in between, until somebody leads and has committed in its term.
+    mutating func elect(ticksMax: Int = 200) {
+        for _ in 0..<ticksMax {
+            if let leader, self[leader.rawValue].commit == self[leader.rawValue].log.last.index {
+                return
+            }
+            for member in members { tick(member.node.id) }
+            settle()
+        }
+        fail("nobody was elected")
+    }
+
+    /// Makes one node campaign at once and win, if it can.
+    mutating func campaign(_ id: NodeID) {
+        for member in members where member.node.id != id {
+            // Silence for longer than the shortest timeout: nobody refuses for the old leader's
+            // sake.
+            tick(member.node.id, count: 0)
+        }
+        var ticks = 0
+        while !self[id.rawValue].isLeader, ticks < 100 {
+            tick(id)
+            settle()
+            ticks += 1
+        }
+    }
+}
