@@ -12,12 +12,29 @@ let settings: [SwiftSetting] = [
 
 let package = Package(
     name: "holdfast",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio.git", exact: "2.101.2")
+    ],
     targets: [
         // Row 0: pure, importing nothing of ours.
         .systemLibrary(name: "CLZ4", providers: [.apt(["liblz4-dev"])]),
         .target(name: "Bytes", dependencies: ["CLZ4"], swiftSettings: settings),
         .target(name: "RaftCore", swiftSettings: settings),
 
+        // Row 2.
+        .target(
+            name: "PeerWire",
+            dependencies: [
+                "Bytes", "RaftCore", .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+
+        .testTarget(
+            name: "PeerWireTests",
+            dependencies: ["PeerWire"],
+            swiftSettings: settings
+        ),
         .testTarget(name: "RaftCoreTests", dependencies: ["RaftCore"], swiftSettings: settings),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: settings),
     ]

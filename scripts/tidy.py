@@ -19,6 +19,8 @@ IMPORTS = {
     "RaftCore": set(),
     "HoldfastWire": {"NIOCore"},
     "SessionMachine": {"Bytes"},
+    "PeerWire": {"Bytes", "RaftCore", "NIOCore"},
+    "LogStore": {"Bytes", "RaftCore", "GRDB", "Crypto", "Glibc", "Foundation"},
 }
 PURE = {"Bytes", "RaftCore", "SessionMachine", "Replica"}
 # word -> what to use instead, in pure modules
@@ -28,7 +30,7 @@ PURE_BANNED = {
     r"\.random\(|\.shuffled\(|SystemRandomNumberGenerator": "randomness that the input carries",
     r"\bUUID\(": "an id that the input carries",
     r"\bhashValue\b": "a hash of your own: Swift's is seeded per process",
-    r"\b(async|await|Task|actor)\b": "plain calls: a pure module has no concurrency",
+    r"\b(async|await|Task)\b|\bactor [A-Z]": "plain calls: a pure module has no concurrency",
     r"\bDouble\b|\bFloat\b": "integers",
 }
 EVERYWHERE_BANNED = {

@@ -12,6 +12,11 @@ package struct ByteWriter: Sendable {
 
     package var count: Int { bytes.count }
 
+    /// Empties the writer and keeps its storage.
+    package mutating func removeAll() {
+        bytes.removeAll(keepingCapacity: true)
+    }
+
     @inline(__always)
     package mutating func write(_ value: UInt8) {
         bytes.append(value)

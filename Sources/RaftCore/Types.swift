@@ -90,3 +90,26 @@ package struct HardState: Hashable, Sendable {
         self.commit = commit
     }
 }
+
+/// A shard group: one Raft group among those that share a cluster. Numbered from 0, without gaps.
+package struct GroupID: RawRepresentable, Hashable, Comparable, Sendable {
+    package var rawValue: UInt16
+
+    package init(rawValue: UInt16) { self.rawValue = rawValue }
+    package init(_ value: UInt16) { rawValue = value }
+
+    package static func < (left: GroupID, right: GroupID) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// A cluster, told from every other by 128 bits. In every peer frame and every data directory, so
+/// that
+/// nodes of two clusters never talk and a directory is never opened by the wrong one.
+package struct ClusterID: Hashable, Sendable {
+    package var high: UInt64
+    package var low: UInt64
+
+    package init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+}
