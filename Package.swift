@@ -21,7 +21,15 @@ let package = Package(
         .target(name: "Bytes", dependencies: ["CLZ4"], swiftSettings: settings),
         .target(name: "RaftCore", swiftSettings: settings),
 
+        // Row 1.
+        .target(name: "SessionMachine", dependencies: ["Bytes"], swiftSettings: settings),
+
         // Row 2.
+        .target(
+            name: "Replica",
+            dependencies: ["Bytes", "RaftCore", "SessionMachine"],
+            swiftSettings: settings
+        ),
         .target(
             name: "PeerWire",
             dependencies: [

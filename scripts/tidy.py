@@ -19,6 +19,7 @@ IMPORTS = {
     "RaftCore": set(),
     "HoldfastWire": {"NIOCore"},
     "SessionMachine": {"Bytes"},
+    "Replica": {"Bytes", "RaftCore", "SessionMachine"},
     "PeerWire": {"Bytes", "RaftCore", "NIOCore"},
     "LogStore": {"Bytes", "RaftCore", "GRDB", "Crypto", "Glibc", "Foundation"},
 }

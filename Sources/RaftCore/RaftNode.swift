@@ -83,6 +83,9 @@ package struct RaftNode: Sendable {
 
     package var isLeader: Bool { role == .leader }
 
+    /// Leadership is being handed over: proposals are refused until that succeeds or is given up.
+    package var isTransferring: Bool { transfer != nil }
+
     var hardState: HardState { HardState(term: term, vote: vote, commit: commit) }
 
     /// Takes one input. Call `flush` before carrying out the effects.

@@ -1,0 +1,194 @@
+// Writes on their way through the log. The writes of a turn are gathered, encoded once into the
+// payload
+// of one entry, and then wait by log position for their commit.
+//
+// Invariant: `pending` is ordered by log index. An entry that commits at a pending index with
+// another
+// term is somebody else's: ours was overwritten and can never commit, which is certain, not
+// unknown.
+
+import Bytes
+import RaftCore
+import SessionMachine
+
+/// Who waits for one entry.
+struct Waiters: Sendable {
+    /// One for each of the entry's first commands, in their order.
+    var writes: [RequestToken] = []
+    /// Validates that may answer once the entry is applied.
+    var validates: [RequestToken] = []
+
+    static let none = Waiters()
+}
+
+/// The writes of a leader, and those of a former leader whose fate is open.
+struct ProposalQueue: Sendable {
+    /// An entry that was proposed.
+    private struct Pending: Sendable {
+        var token: ProposalToken
+        /// Set once the core has accepted it.
+        var position: LogPosition
+        var waiters: Waiters
+        var tick: Int
+    }
+
+    private struct FollowUpWaiting: Sendable {
+        var followUp: FollowUp
+        var proof: SessionProof
+        var token: RequestToken
+    }
+
+    private let ticksMax: Int
+    private var gathered: [(command: Command, token: RequestToken)] = []
+    private var followUps: [FollowUpWaiting] = []
+    private var wantsTimeEntry = false
+    /// Oldest first.
+    private var pending: [Pending] = []
+    /// Handed out by `nextBatch`; the core has not said yet where it stands.
+    private var proposing: Pending?
+    private var pendingWrites = 0
+    private var lastToken: UInt64 = 0
+    private var now = 0
+
+    init(ticksMax: Int) { self.ticksMax = ticksMax }
+
+    var hasGathered: Bool { !gathered.isEmpty || !followUps.isEmpty || wantsTimeEntry }
+    var hasPending: Bool { !pending.isEmpty }
+
+    /// False where too much waits already.
+    mutating func gather(_ command: Command, _ token: RequestToken) -> Bool {
+        guard pendingWrites + gathered.count < Limits.pendingWritesMax else { return false }
+        gathered.append((command, token))
+        return true
+    }
+
+    mutating func gather(_ followUp: FollowUp, of proof: SessionProof, _ token: RequestToken) {
+        followUps.append(FollowUpWaiting(followUp: followUp, proof: proof, token: token))
+    }
+
+    mutating func gatherTimeEntry() { wantsTimeEntry = true }
+
+    /// What a node that does not lead any more gathered, as it was asked for.
+    mutating func takeGathered() -> [(Request, RequestToken)] {
+        var requests: [(Request, RequestToken)] = gathered.map { (.write($0.command), $0.token) }
+        requests += followUps.map { (.validate($0.proof), $0.token) }
+        gathered.removeAll()
+        followUps.removeAll()
+        wantsTimeEntry = false
+        return requests
+    }
+
+    // MARK: Proposing
+
+    /// The next entry to propose, with all that fits of what was gathered; nil where nothing was.
+    mutating func nextBatch(
+        at time: MachineTime
+    ) -> (payload: ArraySlice<UInt8>, token: ProposalToken)? {
+        guard hasGathered else { return nil }
+        var commands = ByteWriter(capacity: 4_096)
+        var waiters = Waiters()
+        while waiters.writes.count < gathered.count,
+            waiters.writes.count < Limits.entryCommandsMax,
+            commands.count < Limits.entryBytesMax
+        {
+            let next = gathered[waiters.writes.count]
+            next.command.encode(into: &commands)
+            waiters.writes.append(next.token)
+        }
+        gathered.removeFirst(waiters.writes.count)
+        var count = waiters.writes.count
+        if gathered.isEmpty { count += encodeFollowUps(into: &commands, &waiters) }
+        lastToken += 1
+        let token = ProposalToken(rawValue: lastToken)
+        proposing = Pending(token: token, position: .origin, waiters: waiters, tick: now)
+        let payload = EntryPayload.encode(
+            time: time,
+            count: count,
+            encodedCommands: commands.bytes[...]
+        )
+        return (payload[...], token)
+    }
+
+    /// One touch for all sessions whose use must be logged; the entry itself moves the time for
+    /// those
+    /// whose end must be. Returns the number of commands.
+    private mutating func encodeFollowUps(
+        into commands: inout ByteWriter,
+        _ waiters: inout Waiters
+    ) -> Int {
+        wantsTimeEntry = false
+        var handles: [SessionHandle128] = []
+        while waiters.validates.count < followUps.count,
+            handles.count < Limits.touchesPerEntryMax
+        {
+            let next = followUps[waiters.validates.count]
+            waiters.validates.append(next.token)
+            if next.followUp == .logTouch { handles.append(next.proof.handle) }
+        }
+        followUps.removeFirst(waiters.validates.count)
+        guard !handles.isEmpty else { return 0 }
+        // Several requests of one session in one turn are one touch.
+        handles.sort()
+        var distinct: [SessionHandle128] = []
+        for handle in handles where handle != distinct.last {
+            distinct.append(handle)
+        }
+        Command.touch(distinct).encode(into: &commands)
+        return 1
+    }
+
+    mutating func accepted(_ accepted: Accepted) {
+        guard var batch = proposing, batch.token == accepted.token else {
+            preconditionFailure("the core accepted what was not proposed")
+        }
+        proposing = nil
+        batch.position = accepted.position
+        pendingWrites += batch.waiters.writes.count
+        pending.append(batch)
+    }
+
+    /// Who waited for a proposal that the core did not take.
+    mutating func refused(_ token: ProposalToken) -> Waiters {
+        guard let batch = proposing, batch.token == token else {
+            preconditionFailure("the core refused what was not proposed")
+        }
+        proposing = nil
+        return batch.waiters
+    }
+
+    // MARK: Fate
+
+    /// The entry at `position` is committed. Returns who waits for it, and hands to `lost` everyone
+    /// whose own entry stood there before it was replaced.
+    mutating func committed(
+        _ position: LogPosition,
+        lost: (RequestToken) -> Void
+    ) -> Waiters {
+        guard let first = pending.first, first.position.index <= position.index else {
+            return .none
+        }
+        pending.removeFirst()
+        pendingWrites -= first.waiters.writes.count
+        if first.position == position { return first.waiters }
+        first.waiters.writes.forEach(lost)
+        first.waiters.validates.forEach(lost)
+        return committed(position, lost: lost)
+    }
+
+    /// One tick went by: returns those who waited too long. Their entries stay in the log, and may
+    /// yet
+    /// commit: nobody knows.
+    mutating func expire() -> [RequestToken] {
+        now += 1
+        var expired: [RequestToken] = []
+        for index in pending.indices {
+            // Ordered by age.
+            guard now - pending[index].tick > ticksMax else { break }
+            expired.append(contentsOf: pending[index].waiters.writes)
+            expired.append(contentsOf: pending[index].waiters.validates)
+            pendingWrites -= pending[index].waiters.writes.count
+            pending[index].waiters = .none
+        }
+        return expired
+    }
+}

@@ -1,0 +1,78 @@
+// Reads on their way: all that one turn gathers share one barrier of the core, and are served when
+// a
+// quorum has confirmed the leader and the machine has applied what was committed when they were
+// asked.
+
+import RaftCore
+import SessionMachine
+
+/// The reads of a leader.
+struct ReadBarriers: Sendable {
+    enum Use: Sendable {
+        case read
+        case validate(SessionProof)
+    }
+
+    struct Waiting: Sendable {
+        var token: RequestToken
+        var use: Use
+
+        var request: Request {
+            switch use {
+            case .read: .read
+            case .validate(let proof): .validate(proof)
+            }
+        }
+    }
+
+    private struct Round: Sendable {
+        var token: ReadToken
+        var reads: [Waiting]
+        /// Set once the barrier holds.
+        var index: LogIndex?
+    }
+
+    private var gathered: [Waiting] = []
+    /// Oldest first; barriers of the core hold in the order in which they were asked for.
+    private var rounds: [Round] = []
+    private var lastToken: UInt64 = 0
+
+    var hasGathered: Bool { !gathered.isEmpty }
+
+    mutating func gather(_ waiting: Waiting) { gathered.append(waiting) }
+
+    mutating func takeGathered() -> [Waiting] {
+        defer { gathered.removeAll() }
+        return gathered
+    }
+
+    /// The token to ask the core a barrier for, where anything was gathered.
+    mutating func startRound() -> ReadToken? {
+        guard !gathered.isEmpty else { return nil }
+        lastToken += 1
+        let token = ReadToken(rawValue: lastToken)
+        rounds.append(Round(token: token, reads: gathered))
+        gathered.removeAll()
+        return token
+    }
+
+    mutating func confirmed(_ token: ReadToken, index: LogIndex) {
+        guard let place = rounds.firstIndex(where: { $0.token == token }) else { return }
+        rounds[place].index = index
+    }
+
+    mutating func failed(_ token: ReadToken) -> [Waiting] {
+        guard let place = rounds.firstIndex(where: { $0.token == token }) else { return [] }
+        return rounds.remove(at: place).reads
+    }
+
+    /// The reads whose barrier holds and whose index is applied.
+    mutating func takeServable(applied: LogIndex) -> [Waiting] {
+        var servable: [Waiting] = []
+        while let first = rounds.first, let index = first.index, index <= applied {
+            servable.append(contentsOf: first.reads)
+            rounds.removeFirst()
+        }
+        return servable
+    }
+}

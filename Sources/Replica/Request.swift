@@ -1,0 +1,56 @@
+// What the edge asks of a group, and what it is told. Requests and answers are matched by a token
+// that
+// the edge chose; the replica never looks into it.
+
+package import RaftCore
+package import SessionMachine
+
+/// Names a request for its answer. Unique among the requests of one replica that are not answered
+/// yet.
+package struct RequestToken: RawRepresentable, Hashable, Sendable {
+    package var rawValue: UInt64
+
+    package init(rawValue: UInt64) { self.rawValue = rawValue }
+}
+
+/// One request to a group.
+package enum Request: Sendable {
+    /// Changes the state: goes through the log.
+    case write(Command)
+    /// Reads the state, linearizably.
+    case read
+    /// Validates a session: a read, unless the session's last logged use is so old that this use
+    /// must
+    /// be logged first.
+    case validate(SessionProof)
+}
+
+/// What a validate presents, and what for.
+package struct SessionProof: Sendable {
+    package var handle: SessionHandle128
+    package var digest: SecretDigest
+    package var purpose: ValidatePurpose
+
+    package init(handle: SessionHandle128, digest: SecretDigest, purpose: ValidatePurpose) {
+        self.handle = handle
+        self.digest = digest
+        self.purpose = purpose
+    }
+}
+
+/// What became of a request.
+package enum Answer: Sendable {
+    /// The write is committed and applied, with this outcome.
+    case applied(Outcome)
+    /// The machine may be read now: nothing newer was acknowledged anywhere when the read was
+    /// asked.
+    case readable
+    /// Another node leads; nothing was done here.
+    case redirect(NodeID)
+    /// Nobody leads, for longer than requests are parked; nothing was done.
+    case noLeader
+    /// Too much waits already; nothing was done.
+    case overloaded
+    /// The write was proposed and nothing was heard of it in time: it may or may not happen.
+    case unknown
+}

@@ -1,0 +1,178 @@
+// Commands to bytes: a tag, then the fields in order. Numbers are varints, byte strings are
+// preceded by
+// their length, handles and digests are fixed words. `CommandDecoding.swift` is the mirror image.
+
+package import Bytes
+
+/// The first byte of each command. Part of the log format: never renumbered.
+enum CommandTag: UInt8 {
+    case create = 1
+    case touch = 2
+    case renew = 3
+    case revoke = 4
+    case revokeAll = 5
+    case set = 32
+    case getExpiring = 33
+    case getDeleting = 34
+    case delete = 35
+    case expire = 36
+    case persist = 37
+    case time = 64
+}
+
+extension Command {
+    /// Appends this command's bytes.
+    package func encode(into writer: inout ByteWriter) {
+        writer.write(tag.rawValue)
+        switch self {
+        case .create(let create): create.encode(into: &writer)
+        case .touch(let handles):
+            writer.writeCount(handles.count)
+            for handle in handles { writer.write(handle) }
+        case .renew(let renew): renew.encode(into: &writer)
+        case .revoke(let revoke):
+            writer.write(revoke.handle)
+            writer.write(revoke.note)
+        case .revokeAll(let revoke): revoke.encode(into: &writer)
+        case .set(let set): set.encode(into: &writer)
+        case .getExpiring(let key, let change):
+            writer.writeLengthPrefixed(key.bytes)
+            writer.write(change)
+        case .getDeleting(let key): writer.writeLengthPrefixed(key.bytes)
+        case .delete(let keys):
+            writer.writeCount(keys.count)
+            for key in keys { writer.writeLengthPrefixed(key.bytes) }
+        case .expire(let key, let time, let condition):
+            writer.writeLengthPrefixed(key.bytes)
+            writer.write(condition.rawValue)
+            writer.write(ExpiryChange.to(time))
+        case .persist(let key): writer.writeLengthPrefixed(key.bytes)
+        case .time: break
+        }
+    }
+
+    private var tag: CommandTag {
+        switch self {
+        case .create: .create
+        case .touch: .touch
+        case .renew: .renew
+        case .revoke: .revoke
+        case .revokeAll: .revokeAll
+        case .set: .set
+        case .getExpiring: .getExpiring
+        case .getDeleting: .getDeleting
+        case .delete: .delete
+        case .expire: .expire
+        case .persist: .persist
+        case .time: .time
+        }
+    }
+}
+
+extension CreateSession {
+    fileprivate func encode(into writer: inout ByteWriter) {
+        writer.write(handle)
+        writer.write(digest)
+        writer.writeLengthPrefixed(subject)
+        writer.writeVarint(idle.count)
+        writer.writeVarint(lifetime.count)
+        writer.writeLengthPrefixed(ip)
+        writer.writeLengthPrefixed(agent)
+        writer.writeLengthPrefixed(device)
+        writer.write(assurance)
+        writer.writeLengthPrefixed(methods)
+        switch cap {
+        case .unlimited: writer.write(UInt8(0))
+        case .rejectAbove(let limit):
+            writer.write(UInt8(1))
+            writer.writeVarint(UInt64(limit))
+        case .evictAbove(let limit):
+            writer.write(UInt8(2))
+            writer.writeVarint(UInt64(limit))
+        }
+        writer.writeLengthPrefixed(policy)
+        writer.writeCount(fields.count)
+        for field in fields {
+            writer.writeLengthPrefixed(field.name)
+            writer.writeLengthPrefixed(field.value)
+        }
+    }
+}
+
+extension RenewSession {
+    fileprivate func encode(into writer: inout ByteWriter) {
+        writer.write(handle)
+        writer.write(digest)
+        writer.write(idle)
+        writer.write(lifetime)
+    }
+}
+
+extension RevokeSubject {
+    fileprivate func encode(into writer: inout ByteWriter) {
+        writer.writeLengthPrefixed(subject)
+        if let except {
+            writer.write(UInt8(1))
+            writer.write(except)
+        } else {
+            writer.write(UInt8(0))
+        }
+        writer.write(note)
+    }
+}
+
+extension SetValue {
+    fileprivate func encode(into writer: inout ByteWriter) {
+        writer.write(condition.rawValue)
+        writer.write(reply.rawValue)
+        writer.write(expiry)
+        writer.writeLengthPrefixed(key.bytes)
+        writer.writeLengthPrefixed(value)
+    }
+}
+
+/// The byte before an expiry change.
+enum ExpiryTag: UInt8 {
+    case clear = 0
+    case keep = 1
+    case at = 2
+    case after = 3
+}
+
+extension ByteWriter {
+    mutating func write(_ handle: SessionHandle128) {
+        write(handle.high)
+        write(handle.low)
+    }
+
+    mutating func write(_ digest: SecretDigest) {
+        write(digest.word0)
+        write(digest.word1)
+        write(digest.word2)
+        write(digest.word3)
+    }
+
+    fileprivate mutating func write(_ note: RevocationNote) {
+        writeLengthPrefixed(note.reason)
+        writeLengthPrefixed(note.actor)
+    }
+
+    fileprivate mutating func write(_ duration: Milliseconds?) {
+        guard let duration else { return write(UInt8(0)) }
+        write(UInt8(1))
+        writeVarint(duration.count)
+    }
+
+    fileprivate mutating func write(_ change: ExpiryChange) {
+        switch change {
+        case .clear: write(ExpiryTag.clear.rawValue)
+        case .keep: write(ExpiryTag.keep.rawValue)
+        case .to(.at(let deadline)):
+            write(ExpiryTag.at.rawValue)
+            writeVarint(deadline.millisecondsSince1970)
+        case .to(.after(let duration)):
+            write(ExpiryTag.after.rawValue)
+            writeVarint(duration.count)
+        }
+    }
+}

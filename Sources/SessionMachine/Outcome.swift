@@ -1,0 +1,63 @@
+// What applying a command answers. A normal outcome is a value: "no such session" and "limit
+// reached" are
+// answers, not errors. The edge turns them into RESP.
+
+/// The answer to one command.
+package enum Outcome: Equatable, Sendable {
+    /// Done; there is nothing to tell.
+    case ok
+    /// The condition (NX, XX) did not hold: nothing was stored.
+    case notStored
+    /// How many keys a DEL removed; 1 or 0 for EXPIRE and PERSIST.
+    case integer(Int)
+    /// The value before (SET GET, GETEX, GETDEL); nil where there was none.
+    case value(ArraySlice<UInt8>?)
+
+    /// A login; also the answer to its retry. `evicted` sessions gave way to it.
+    case created(SessionInfo, evicted: Int)
+    case renewed(SessionInfo)
+    /// How many of the handles named a live session.
+    case touched(Int)
+    /// How many sessions were live before and are revoked now.
+    case revoked(Int)
+
+    /// The handle belongs to another session: other secret, or other subject.
+    case handleTaken
+    /// The subject has as many live sessions as it may.
+    case limitReached
+    /// The session was there and has ended; it does not come back.
+    case ended(SessionEnd)
+    /// No such session, or not with this secret.
+    case unknown
+    /// The command asks for what cannot be stored.
+    case refused(Refusal)
+}
+
+/// Why a command cannot be carried out. The edge checks all of these before it proposes.
+package enum Refusal: Equatable, Sendable {
+    /// A byte string or their sum is over its limit.
+    case tooLarge
+    /// A session must have an end: its lifetime was zero.
+    case noLifetime
+    /// All record ids are in use.
+    case full
+}
+
+/// How a session ended.
+package enum SessionEnd: UInt8, Equatable, Sendable {
+    case expired = 1
+    case revoked = 2
+}
+
+/// What a client is told about a session it made or renewed.
+package struct SessionInfo: Equatable, Sendable {
+    package var handle: SessionHandle128
+    package var subject: ArraySlice<UInt8>
+    /// Counts changes of the fields, from 1.
+    package var version: UInt64
+    package var createdAt: MachineTime
+    /// When it ends without further use; nil where it has no idle timeout.
+    package var idleExpiresAt: MachineTime?
+    /// When it ends in any case.
+    package var expiresAt: MachineTime
+}

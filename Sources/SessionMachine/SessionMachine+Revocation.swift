@@ -1,0 +1,116 @@
+// The ends of sessions: logout, revoke-all, the cap on sessions of one subject, expiry.
+//
+// A session's end is final. Its record becomes a tombstone under the same handle, and no command
+// turns a
+// tombstone back into a session: as long as it stands, every command on the handle meets it first.
+// A
+// revocation's tombstone stands until the session's absolute deadline, when its holder could no
+// longer
+// have used it anyway.
+
+extension SessionMachine {
+    mutating func apply(_ revoke: RevokeSession) -> Outcome {
+        guard isStorable(revoke.note) else { return .refused(.tooLarge) }
+        guard let record = settledSession(revoke.handle, hash: hash(revoke.handle)),
+            records.kind(record) == .session
+        else { return .revoked(0) }
+        self.revoke(record, revoke.note)
+        return .revoked(1)
+    }
+
+    mutating func apply(_ revoke: RevokeSubject) -> Outcome {
+        guard isStorable(revoke.note) else { return .refused(.tooLarge) }
+        var revoked = 0
+        for record in settledSessions(of: revoke.subject, hash: hash(revoke.subject)) {
+            let handle = SessionLayout.handle(of: records.payload(record))
+            guard handle != revoke.except else { continue }
+            self.revoke(record, revoke.note)
+            revoked += 1
+        }
+        return .revoked(revoked)
+    }
+
+    /// Applies the subject's cap: how many sessions were evicted, or nil where the login is
+    /// refused.
+    mutating func makeRoom(for create: CreateSession, subjectHash: UInt32) -> Int? {
+        let limit: Int
+        let mayEvict: Bool
+        switch create.cap {
+        case .unlimited: (limit, mayEvict) = (Limits.sessionsPerSubject, false)
+        case .rejectAbove(let cap): (limit, mayEvict) = (Int(cap), false)
+        case .evictAbove(let cap): (limit, mayEvict) = (Int(cap), true)
+        }
+        let effective = min(limit, Limits.sessionsPerSubject)
+        guard effective > 0 else { return nil }
+        let listed = subjects.sessions(of: create.subject, hash: subjectHash, in: records)
+        // The list may hold sessions that are over: it can only be too long, never too short.
+        guard listed.count >= effective else { return 0 }
+        let live = settledSessions(of: create.subject, hash: subjectHash)
+        let excess = live.count - effective + 1
+        guard excess > 0 else { return 0 }
+        guard mayEvict else { return nil }
+        let note = RevocationNote(reason: Array("session limit".utf8)[...])
+        for record in live.prefix(excess) { revoke(record, note) }
+        counters.evicted &+= UInt64(excess)
+        return excess
+    }
+
+    /// Turns a session's record into a tombstone, or removes it where the tombstone's time is over
+    /// too.
+    mutating func end(
+        _ record: RecordID,
+        _ end: SessionEnd,
+        note: RevocationNote = RevocationNote()
+    ) {
+        let payload = records.payload(record)
+        let view = SessionView(payload: payload)
+        let subject = view.subject
+        subjects.remove(record, subject: subject, hash: hash(subject), in: records)
+        tombstones += 1
+        let endedAt: MachineTime
+        let deadline: MachineTime
+        switch end {
+        case .expired:
+            endedAt = view.deadline
+            deadline = endedAt.advanced(by: Limits.expiredGrace)
+        case .revoked:
+            endedAt = time
+            deadline = max(view.expiresAt, time.advanced(by: Limits.tombstoneFloor))
+        }
+        guard deadline > time else { return removeTombstone(record) }
+        let tombstone = SessionLayout.tombstone(of: payload, end: end, at: endedAt, note: note)
+        records.replace(record, with: tombstone, deadline: deadline)
+    }
+
+    mutating func removeTombstone(_ record: RecordID) {
+        let handle = SessionLayout.handle(of: records.payload(record))
+        sessions.remove(record, hash: hash(handle))
+        records.remove(record)
+        tombstones -= 1
+    }
+
+    private mutating func revoke(_ record: RecordID, _ note: RevocationNote) {
+        counters.revoked &+= 1
+        end(record, .revoked, note: note)
+    }
+
+    /// The subject's live sessions in order of creation; those that are over are ended first.
+    private mutating func settledSessions(
+        of subject: ArraySlice<UInt8>,
+        hash: UInt32
+    ) -> [RecordID] {
+        var live: [RecordID] = []
+        for record in subjects.sessions(of: subject, hash: hash, in: records) {
+            if isOver(record) {
+                settle(record)
+            } else {
+                live.append(record)
+            }
+        }
+        return live
+    }
+
+    private func isStorable(_ note: RevocationNote) -> Bool {
+        note.reason.count <= Limits.reasonBytes && note.actor.count <= Limits.reasonBytes
+    }
+}
