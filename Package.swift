@@ -13,7 +13,16 @@ let settings: [SwiftSetting] = [
 let package = Package(
     name: "holdfast",
     dependencies: [
-        .package(url: "https://github.com/apple/swift-nio.git", exact: "2.101.2")
+        .package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto.git", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log.git", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio.git", exact: "2.101.2"),
+        .package(url: "https://github.com/groue/GRDB.swift.git", exact: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams.git", exact: "6.2.2"),
+        .package(
+            url: "https://github.com/swift-server/swift-service-lifecycle.git",
+            exact: "2.13.0"
+        ),
     ],
     targets: [
         // Row 0: pure, importing nothing of ours.
@@ -24,7 +33,25 @@ let package = Package(
         // Row 1.
         .target(name: "SessionMachine", dependencies: ["Bytes"], swiftSettings: settings),
 
+        .target(
+            name: "HoldfastWire",
+            dependencies: [.product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: settings
+        ),
+
         // Row 2.
+        .target(
+            name: "LogStore",
+            dependencies: [
+                "Bytes", "RaftCore", .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "Commands",
+            dependencies: ["HoldfastWire", "SessionMachine"],
+            swiftSettings: settings
+        ),
         .target(
             name: "Replica",
             dependencies: ["Bytes", "RaftCore", "SessionMachine"],
@@ -38,9 +65,86 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // Row 3.
+        .target(
+            name: "HoldfastServer",
+            dependencies: [
+                "Bytes", "Commands", "HoldfastWire", "LogStore", "PeerWire", "RaftCore", "Replica",
+                "SessionMachine",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "HoldfastClient",
+            dependencies: [
+                "HoldfastWire",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+
+        // Row 4: argument parsing only.
+        .executableTarget(
+            name: "holdfastd",
+            dependencies: [
+                "HoldfastServer",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "holdfast",
+            dependencies: [
+                "HoldfastClient", "HoldfastServer",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+
+        .testTarget(
+            name: "HoldfastServerTests",
+            dependencies: ["HoldfastServer", "RaftCore"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "HoldfastClientTests",
+            dependencies: [
+                "HoldfastClient", "HoldfastWire",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "LogStoreTests",
+            dependencies: ["Bytes", "LogStore", "RaftCore"],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "PeerWireTests",
             dependencies: ["PeerWire"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "SessionMachineTests",
+            dependencies: ["Bytes", "SessionMachine"],
             swiftSettings: settings
         ),
         .testTarget(name: "RaftCoreTests", dependencies: ["RaftCore"], swiftSettings: settings),

@@ -21,7 +21,21 @@ IMPORTS = {
     "SessionMachine": {"Bytes"},
     "Replica": {"Bytes", "RaftCore", "SessionMachine"},
     "PeerWire": {"Bytes", "RaftCore", "NIOCore"},
-    "LogStore": {"Bytes", "RaftCore", "GRDB", "Crypto", "Glibc", "Foundation"},
+    "HoldfastServer": {
+        "Bytes", "Commands", "HoldfastWire", "LogStore", "PeerWire", "RaftCore", "Replica",
+        "SessionMachine", "Crypto", "Glibc", "Logging", "Metrics", "NIOConcurrencyHelpers",
+        "NIOCore", "NIOPosix", "ServiceLifecycle", "Synchronization", "Yams",
+    },
+    "LogStore": {"Bytes", "RaftCore", "GRDB", "Glibc", "Foundation"},
+    "Commands": {"HoldfastWire", "SessionMachine"},
+    "HoldfastClient": {
+        "HoldfastWire", "Logging", "NIOConcurrencyHelpers", "NIOCore", "NIOPosix",
+        "ServiceLifecycle", "Synchronization", "Glibc",
+    },
+    "holdfastd": {
+        "HoldfastServer", "ArgumentParser", "Logging", "ServiceLifecycle", "UnixSignals",
+    },
+    "holdfast": {"HoldfastClient", "HoldfastServer", "ArgumentParser", "Glibc", "Logging"},
 }
 PURE = {"Bytes", "RaftCore", "SessionMachine", "Replica"}
 # word -> what to use instead, in pure modules

@@ -3,7 +3,7 @@
 // follows (close the connection, refuse to vote, stop the node).
 
 /// The reason that foreign bytes are not what they claim to be.
-package enum DecodeError: Error, Equatable, Sendable {
+package enum DecodeError: Error, Hashable, Sendable {
     /// The input ended before the value did.
     case truncated
     /// A varint longer than ten bytes, or one whose value does not fit 64 bits.

@@ -1,6 +1,5 @@
 // Frames to bytes. Payloads are appended as they are: encoded once by the replica, they are the
-// same
-// bytes here, in the log and at every follower.
+// same bytes here, in the log and at every follower.
 
 import Bytes
 package import NIOCore

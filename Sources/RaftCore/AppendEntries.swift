@@ -53,9 +53,8 @@ extension RaftNode {
 
     /// Figure 2: "If an existing entry conflicts with a new one (same index but different terms),
     /// delete the existing entry and all that follow it. Append any new entries not already in the
-    /// log." Entries that are there already stay, and so does what follows them: the request may
-    /// be an
-    /// old one.
+    /// log." Entries that are there already stay, and so does what follows them: the request may be
+    /// an old one.
     private mutating func merge(_ entries: [Entry], _ effects: inout Effects) -> Bool {
         var rest = entries[...]
         while let entry = rest.first, log.contains(entry.position) {
@@ -81,8 +80,7 @@ extension RaftNode {
         _ effects: inout Effects
     ) {
         // The leader sends no more than it knows this log to share with its own; a log that lost
-        // its
-        // end since then must not commit past it.
+        // its end since then must not commit past it.
         advanceCommit(to: min(heartbeat.commit, log.last.index))
         let answer = HeartbeatResponse(round: heartbeat.round)
         effects.send.append(envelope(to: sender, .heartbeatResponse(answer)))

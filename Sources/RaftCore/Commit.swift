@@ -24,8 +24,7 @@ extension RaftNode {
     }
 
     /// Whether this leader knows everything that was committed before its term: it does from the
-    /// first
-    /// commit of its own term on (section 8).
+    /// first commit of its own term on (section 8).
     var hasCommittedInTerm: Bool { role == .leader && commit >= termStart }
 
     /// The leader counts itself with what its own disk holds, not with what it has in memory. The

@@ -1,14 +1,11 @@
 // What may leave when. A vote and an acknowledgement of entries are promises: they may leave only
-// once
-// term, vote and entries that they speak of are on the disk. So such messages are held here, and
-// the
-// driver never sees them before `.persisted`.
+// once term, vote and entries that they speak of are on the disk. So such messages are held here,
+// and the driver never sees them before `.persisted`.
 //
 // At most one batch is with the disk. What becomes dirty meanwhile forms the next one, so one sync
 // serves all that arrived during the last (group commit without timers). A held message rides on
-// the
-// batch that was collected after it; where nothing is dirty and a batch is out, it rides on that
-// one.
+// the batch that was collected after it; where nothing is dirty and a batch is out, it rides on
+// that one.
 
 /// The state between memory and disk.
 struct Durability: Sendable {
@@ -38,8 +35,7 @@ extension RaftNode {
     }
 
     /// Forms the next batch, if the disk is free and something is dirty; lets go of messages that
-    /// have
-    /// nothing to wait for.
+    /// have nothing to wait for.
     mutating func handOutBatch(_ effects: inout Effects) {
         while true {
             guard durability.inFlight == nil else {

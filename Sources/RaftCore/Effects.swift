@@ -1,6 +1,6 @@
 // What a step asks its driver to do, as data. Whatever stands here may be carried out at once and
-// in any
-// order: a message that needs something durable first is kept inside until `.persisted` comes back.
+// in any order: a message that needs something durable first is kept inside until `.persisted`
+// comes back.
 
 /// What must be on the disk, in one transaction, before `.persisted(mark)` is fed back.
 package struct PersistBatch: Hashable, Sendable {

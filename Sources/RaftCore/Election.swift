@@ -1,6 +1,5 @@
 // Leader election: Raft section 5.2 (timeouts, votes), 5.4.1 (who may win), dissertation 9.6
-// (PreVote)
-// and 6.2 (a leader that cannot reach a majority steps down: CheckQuorum).
+// (PreVote) and 6.2 (a leader that cannot reach a majority steps down: CheckQuorum).
 
 extension RaftNode {
     /// One tick: heartbeats and the quorum check of a leader, the election timeout of the others.
@@ -32,8 +31,7 @@ extension RaftNode {
     }
 
     /// Dissertation section 6.2: "a leader in Raft steps down if an election timeout elapses
-    /// without
-    /// a successful round of heartbeats to a majority of its cluster".
+    /// without a successful round of heartbeats to a majority of its cluster".
     private mutating func hasActiveQuorum() -> Bool {
         var active = 0
         for index in progress.indices {
@@ -93,9 +91,8 @@ extension RaftNode {
     }
 
     /// Section 5.2: "To begin an election, a follower increments its current term and transitions
-    /// to
-    /// candidate state. It then votes for itself and issues RequestVote RPCs." The vote for itself
-    /// counts, and the requests leave, once term and vote are durable.
+    /// to candidate state. It then votes for itself and issues RequestVote RPCs." The vote for
+    /// itself counts, and the requests leave, once term and vote are durable.
     mutating func startElection(isTransfer: Bool, _ effects: inout Effects) {
         resetElectionTimer()
         leaveLeadership()

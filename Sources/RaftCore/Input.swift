@@ -1,6 +1,6 @@
 // Everything that can happen to a node of a group, and everything that it can ask for. The driver
-// feeds
-// inputs one at a time and carries out the effects; the core itself does no I/O and knows no clock.
+// feeds inputs one at a time and carries out the effects; the core itself does no I/O and knows no
+// clock.
 
 /// Something that happened.
 package enum Input: Sendable {

@@ -1,7 +1,6 @@
 // Handing leadership over: Raft dissertation section 3.10. The leader stops taking proposals,
-// brings the
-// target's log up to its own, and tells it to start an election at once. After an election timeout
-// without a new leader it gives up and goes on.
+// brings the target's log up to its own, and tells it to start an election at once. After an
+// election timeout without a new leader it gives up and goes on.
 
 /// A transfer that is under way.
 struct Transfer: Hashable, Sendable {

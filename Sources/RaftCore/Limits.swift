@@ -28,8 +28,7 @@ package struct RaftConfiguration: Sendable {
     /// All voting nodes, this one included, ascending, no duplicates.
     package var voters: [NodeID]
     /// Ticks without word from a leader before a follower campaigns. Each node draws its own
-    /// timeout
-    /// from `electionTicks ..< 2 * electionTicks` (Raft section 5.2).
+    /// timeout from `electionTicks ..< 2 * electionTicks` (Raft section 5.2).
     package var electionTicks: Int
     /// Ticks between a leader's heartbeats; well below `electionTicks`.
     package var heartbeatTicks: Int

@@ -2,9 +2,8 @@
 // durable.
 //
 // Indexes: base.index <= durable <= last.index, and base.index <= handedOut <= last.index, where
-// (durable, handedOut] is what the batch in flight writes. Cutting the log at i pulls both below
-// i, so
-// that the answer to a write that was overtaken by a cut cannot vouch for the entries that came
+// (durable, handedOut] is what the batch in flight writes. Cutting the log at i pulls both below i,
+// so that the answer to a write that was overtaken by a cut cannot vouch for the entries that came
 // instead (the ABA race of overlapping appends).
 
 /// A group's log in memory.
@@ -97,8 +96,7 @@ package struct LogWindow: Sendable {
     package mutating func markDurable() { durable = max(durable, handedOut) }
 
     /// The last position at or before `index` whose term is at most `term`: where two logs that
-    /// differ
-    /// at `index` could first agree.
+    /// differ at `index` could first agree.
     package func lastPosition(atOrBefore index: LogIndex, termAtMost term: Term) -> LogPosition {
         var candidate = min(index, last.index)
         while candidate > base.index {

@@ -1,6 +1,5 @@
 // What nodes of one group say to each other: one small struct per RPC of the paper, none with
-// fields
-// that only some kinds use. The transport may drop, repeat and reorder messages.
+// fields that only some kinds use. The transport may drop, repeat and reorder messages.
 
 /// One message between two nodes of a group.
 package struct Message: Hashable, Sendable {

@@ -1,6 +1,5 @@
-// What a majority is, and what it has agreed on. Groups have at most seven voters, so counting
-// over them
-// again and again beats sorting: no allocation.
+// What a majority is, and what it has agreed on. Groups have at most seven voters, so counting over
+// them again and again beats sorting: no allocation.
 
 /// Majorities of `count` voters.
 package struct Quorum: Hashable, Sendable {

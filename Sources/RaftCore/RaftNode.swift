@@ -1,14 +1,11 @@
 // One node of one Raft group, as a function from inputs to effects. The paper's figure 2 lives in
-// the
-// files beside this one: Election (5.2, 5.4.1), AppendEntries (5.3, receiver), Replication (5.3,
-// leader),
-// Commit (5.4.2), ReadIndex (dissertation 6.4), LeadershipTransfer (3.10), Durability (what may
-// leave
-// when). This file holds the state and the dispatch.
+// the files beside this one: Election (5.2, 5.4.1), AppendEntries (5.3, receiver), Replication
+// (5.3, leader), Commit (5.4.2), ReadIndex (dissertation 6.4), LeadershipTransfer (3.10),
+// Durability (what may leave when). This file holds the state and the dispatch.
 //
 // In: `step` takes one input at a time; `flush`, called once after the inputs of a turn, collects
-// what
-// they amount to: appends for followers, the batch for the disk, the commit index. Out: `Effects`.
+// what they amount to: appends for followers, the batch for the disk, the commit index. Out:
+// `Effects`.
 //
 // It must never: read a clock, do I/O, draw randomness that its configuration did not seed, trap on
 // any message, or let a message out that vouches for something not durable yet.

@@ -3,9 +3,8 @@
 // A barrier remembers the commit index of the moment it was asked for. It holds once a round of
 // heartbeats that *started after* that moment was answered by a majority: then no newer leader had
 // committed anything when the read was asked. All barriers that wait when a round starts share it.
-// One
-// round is out at a time; a round number is never used twice in a term, so an old answer confirms
-// nothing new.
+// One round is out at a time; a round number is never used twice in a term, so an old answer
+// confirms nothing new.
 
 /// Barriers that wait for a round, and those that wait for the round in flight.
 struct ReadQueue: Sendable {

@@ -42,9 +42,8 @@ extension RaftNode {
     }
 
     /// Section 5.1: "If a server receives a request with a stale term number, it rejects the
-    /// request."
-    /// Without the answer a node whose term is ahead could never get the leader behind it to step
-    /// down, since PreVote keeps it from campaigning.
+    /// request." Without the answer a node whose term is ahead could never get the leader behind it
+    /// to step down, since PreVote keeps it from campaigning.
     private mutating func answerStale(_ message: Message, _ effects: inout Effects) {
         switch message.body {
         case .appendRequest, .heartbeat:

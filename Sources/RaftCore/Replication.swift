@@ -1,6 +1,5 @@
 // The leader's side of log replication: Raft section 5.3. Appends are pipelined: while answers are
-// on
-// their way the next entries leave, within a window of messages and bytes (dissertation section
+// on their way the next entries leave, within a window of messages and bytes (dissertation section
 // 10.2).
 
 extension RaftNode {
@@ -82,8 +81,7 @@ extension RaftNode {
     }
 
     /// A follower that has entries outstanding and acknowledged none for a whole heartbeat: an
-    /// empty
-    /// append asks it where it stands, and its rejection starts the probing.
+    /// empty append asks it where it stands, and its rejection starts the probing.
     mutating func probeStalledFollowers(_ effects: inout Effects) {
         for index in progress.indices where progress[index].id != id {
             let follower = progress[index]

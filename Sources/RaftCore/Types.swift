@@ -102,8 +102,7 @@ package struct GroupID: RawRepresentable, Hashable, Comparable, Sendable {
 }
 
 /// A cluster, told from every other by 128 bits. In every peer frame and every data directory, so
-/// that
-/// nodes of two clusters never talk and a directory is never opened by the wrong one.
+/// that nodes of two clusters never talk and a directory is never opened by the wrong one.
 package struct ClusterID: Hashable, Sendable {
     package var high: UInt64
     package var low: UInt64

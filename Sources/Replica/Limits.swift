@@ -2,12 +2,10 @@
 
 package enum Limits {
     /// Requests parked while nobody leads. An election takes about a second; this is what a node
-    /// takes
-    /// in meanwhile before it answers "try again".
+    /// takes in meanwhile before it answers "try again".
     package static let parkedRequestsMax = 65_536
     /// Bytes of encoded commands in one entry. Larger turns become several entries, so that no
-    /// append
-    /// delays the heartbeats behind it.
+    /// append delays the heartbeats behind it.
     package static let entryBytesMax = 256 * 1024
     /// Commands in one entry: bounds the time that applying one takes.
     package static let entryCommandsMax = 4_096

@@ -1,6 +1,5 @@
 // Where requests wait while nobody leads. An election is short; a client that is told to retry
-// would
-// wait longer than one that is held.
+// would wait longer than one that is held.
 
 /// Requests without a leader, in the order of their arrival.
 struct ParkingLot: Sendable {

@@ -1,10 +1,8 @@
 // Writes on their way through the log. The writes of a turn are gathered, encoded once into the
-// payload
-// of one entry, and then wait by log position for their commit.
+// payload of one entry, and then wait by log position for their commit.
 //
 // Invariant: `pending` is ordered by log index. An entry that commits at a pending index with
-// another
-// term is somebody else's: ours was overwritten and can never commit, which is certain, not
+// another term is somebody else's: ours was overwritten and can never commit, which is certain, not
 // unknown.
 
 import Bytes
@@ -110,8 +108,7 @@ struct ProposalQueue: Sendable {
     }
 
     /// One touch for all sessions whose use must be logged; the entry itself moves the time for
-    /// those
-    /// whose end must be. Returns the number of commands.
+    /// those whose end must be. Returns the number of commands.
     private mutating func encodeFollowUps(
         into commands: inout ByteWriter,
         _ waiters: inout Waiters
@@ -176,8 +173,7 @@ struct ProposalQueue: Sendable {
     }
 
     /// One tick went by: returns those who waited too long. Their entries stay in the log, and may
-    /// yet
-    /// commit: nobody knows.
+    /// yet commit: nobody knows.
     mutating func expire() -> [RequestToken] {
         now += 1
         var expired: [RequestToken] = []

@@ -1,6 +1,5 @@
 // Reads on their way: all that one turn gathers share one barrier of the core, and are served when
-// a
-// quorum has confirmed the leader and the machine has applied what was committed when they were
+// a quorum has confirmed the leader and the machine has applied what was committed when they were
 // asked.
 
 import RaftCore

@@ -1,20 +1,16 @@
 // One shard group on one node: the Raft node, the session machine, and the clients that wait for
-// either.
-// Still pure: the server and the simulator run this same code.
+// either. Still pure: the server and the simulator run this same code.
 //
 // In, within one turn: ticks, messages, requests, the disk's word that a batch is stored. Then
-// `endTurn`
-// with the time of day: all writes of the turn become one entry, encoded once. Out: messages to
-// send,
-// one batch for the disk, answers.
+// `endTurn` with the time of day: all writes of the turn become one entry, encoded once. Out:
+// messages to send, one batch for the disk, answers.
 //
 //   write     parked (nobody leads) -> gathered (this turn) -> pending (in the log) -> answered
 //   read      parked -> barrier (waits for a quorum to confirm the leader) -> answered
 //   validate  parked -> barrier -> answered, or -> gathered with a touch -> answered
 //
 // It must never: answer a write before it is applied here, serve a read before its barrier holds
-// and
-// everything up to it is applied, read a clock, or do I/O.
+// and everything up to it is applied, read a clock, or do I/O.
 
 package import RaftCore
 package import SessionMachine
@@ -105,8 +101,7 @@ package struct Replica: Sendable {
         if raft.isLeader, !raft.isTransferring { leaveParking(&effects) }
         finishRound(at: now, &effects)
         // A barrier that held may have asked for touches, and an election may have let parked
-        // requests
-        // in: they go out with this turn, not with the next.
+        // requests in: they go out with this turn, not with the next.
         if proposals.hasGathered || barriers.hasGathered { finishRound(at: now, &effects) }
     }
 
@@ -134,8 +129,7 @@ package struct Replica: Sendable {
     }
 
     /// An idle leader moves machine time when something is due, so that an end does not wait for
-    /// the
-    /// next write. One such entry at a time is enough.
+    /// the next write. One such entry at a time is enough.
     private func isTimeEntryDue(at now: MachineTime) -> Bool {
         guard let deadline = machine.nextDeadline else { return false }
         return deadline <= now && !proposals.hasPending

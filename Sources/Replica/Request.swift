@@ -1,6 +1,5 @@
 // What the edge asks of a group, and what it is told. Requests and answers are matched by a token
-// that
-// the edge chose; the replica never looks into it.
+// that the edge chose; the replica never looks into it.
 
 package import RaftCore
 package import SessionMachine
@@ -20,8 +19,7 @@ package enum Request: Sendable {
     /// Reads the state, linearizably.
     case read
     /// Validates a session: a read, unless the session's last logged use is so old that this use
-    /// must
-    /// be logged first.
+    /// must be logged first.
     case validate(SessionProof)
 }
 

@@ -2,8 +2,7 @@
 //
 // Byte strings are slices of the entry they were decoded from; nothing is copied until a record is
 // stored. Tags are part of the log format: they are never renumbered. Sessions use 1...31, the
-// Redis
-// face 32...63, housekeeping 64.
+// Redis face 32...63, housekeeping 64.
 
 /// One write of one client.
 package enum Command: Equatable, Sendable {

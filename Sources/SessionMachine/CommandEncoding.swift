@@ -1,6 +1,6 @@
 // Commands to bytes: a tag, then the fields in order. Numbers are varints, byte strings are
-// preceded by
-// their length, handles and digests are fixed words. `CommandDecoding.swift` is the mirror image.
+// preceded by their length, handles and digests are fixed words. `CommandDecoding.swift` is the
+// mirror image.
 
 package import Bytes
 

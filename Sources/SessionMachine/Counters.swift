@@ -1,6 +1,5 @@
 // What happened in this group since it was made. Part of the replicated state, so every replica
-// shows the
-// same numbers and a restored one goes on counting.
+// shows the same numbers and a restored one goes on counting.
 
 /// Events since the group was made.
 package struct Counters: Equatable, Sendable {

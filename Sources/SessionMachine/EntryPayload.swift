@@ -4,8 +4,7 @@
 //     version u8 = 1 | time varint (ms) | count varint | command ... command
 //
 // Encoded once for log, disk and wire. Decoding is a cursor over the entry's own bytes: commands
-// come out
-// one by one, and no array of them is ever built.
+// come out one by one, and no array of them is ever built.
 
 package import Bytes
 

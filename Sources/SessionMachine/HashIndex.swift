@@ -2,19 +2,15 @@
 //
 // n buckets; a key lives in bucket `hash mod 2^L`, or, where that bucket does not exist yet, in
 // `hash mod 2^(L-1)`. When the load passes its bound ONE bucket is split (bucket n is made from
-// bucket
-// n - 2^(L-1)), when it falls under its lower bound the last one is merged back. So growth never
-// pauses:
-// an insertion does at most one split of some 16 entries. Bucket and entry hold ids and 32 bits of
-// hash;
-// the caller compares the keys, which lie in the records.
+// bucket n - 2^(L-1)), when it falls under its lower bound the last one is merged back. So growth
+// never pauses: an insertion does at most one split of some 16 entries. Bucket and entry hold ids
+// and 32 bits of hash; the caller compares the keys, which lie in the records.
 //
 // SCAN: reverse the bits of the hash and call it the entry's *position*. Then a bucket with b
-// significant
-// bits holds exactly the positions of one aligned interval of length 2^(32-b); splitting halves an
-// interval and merging joins two. A scan walks the positions upwards, so whatever is in the index
-// for the
-// whole scan is met exactly once, however the table grows or shrinks meanwhile.
+// significant bits holds exactly the positions of one aligned interval of length 2^(32-b);
+// splitting halves an interval and merging joins two. A scan walks the positions upwards, so
+// whatever is in the index for the whole scan is met exactly once, however the table grows or
+// shrinks meanwhile.
 
 /// A record's number in its table.
 typealias RecordID = UInt32

@@ -1,6 +1,6 @@
 // What names a record: the bytes of a Redis key, or the 128 bits of a session's handle; and what
-// proves
-// the right to a session: the SHA-256 of its secret. The secret itself never reaches this module.
+// proves the right to a session: the SHA-256 of its secret. The secret itself never reaches this
+// module.
 
 /// The name of a plain value on the Redis face: any bytes, at most `Limits.keyBytes`.
 package struct Key: Hashable, Sendable {
@@ -30,8 +30,7 @@ package struct SessionHandle128: Hashable, Comparable, Sendable {
 /// SHA-256 of a session's secret: 32 bytes as four little-endian words.
 ///
 /// Equality takes the same time wherever the first difference is, so that an answer's delay tells
-/// nothing
-/// about the stored bytes.
+/// nothing about the stored bytes.
 package struct SecretDigest: Equatable, Sendable {
     package let word0: UInt64
     package let word1: UInt64

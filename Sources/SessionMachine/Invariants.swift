@@ -1,6 +1,5 @@
-// What must hold between any two commands, on one page. Tests and the simulator call it after
-// every step;
-// it walks everything, so nothing else should.
+// What must hold between any two commands, on one page. Tests and the simulator call it after every
+// step; it walks everything, so nothing else should.
 
 extension SessionMachine {
     /// Sentences about what is wrong; empty when all is well.

@@ -1,6 +1,5 @@
 // Every bound of the state machine with its reason. Decoders enforce them on foreign bytes; the
-// edge
-// refuses earlier and with a better error text.
+// edge refuses earlier and with a better error text.
 
 package enum Limits {
     /// A Redis key. Its length is stored in 16 bits; longer keys are mistakes of the caller.
@@ -36,30 +35,24 @@ package enum Limits {
     package static let recordSlots = 0xffff_0000
 
     /// Timer steps (a removal, or a move to a finer level) that every entry may take, whatever is
-    /// in it:
-    /// about 0.1 ms. The rest is carried over.
+    /// in it: about 0.1 ms. The rest is carried over.
     package static let timerStepsPerEntry = 512
     /// Further steps for each command of the entry. A record's life costs at most one removal (two
-    /// for a
-    /// session) and about one move per wheel level that its lifetime spans, so that removal keeps
-    /// up with
-    /// creation at any batch size.
+    /// for a session) and about one move per wheel level that its lifetime spans, so that removal
+    /// keeps up with creation at any batch size.
     package static let timerStepsPerCommand = 8
 
     /// How long an ended session still answers `expired` rather than `unknown`: longer than a
-    /// request
-    /// that raced the deadline.
+    /// request that raced the deadline.
     package static let expiredGrace = Milliseconds.seconds(60)
     /// The shortest life of a revocation's tombstone: longer than any client retries a create, so
-    /// that a
-    /// late duplicate cannot start a session of short life a second time.
+    /// that a late duplicate cannot start a session of short life a second time.
     package static let tombstoneFloor = Milliseconds.seconds(600)
     /// The coarsest touch granularity: how late an idle session may end at most.
     package static let touchGranularity = Milliseconds.seconds(60)
 
     /// What a record takes besides its bytes: array header (32), allocator (12), table slot (8),
-    /// timer (16),
-    /// index entry (13). Measured with 1,000,000 records.
+    /// timer (16), index entry (13). Measured with 1,000,000 records.
     package static let recordOverheadBytes = 81
     /// Keys that one SCAN call may ask for: a call must not hold up its group.
     package static let scanCount = 10_000

@@ -1,12 +1,9 @@
 // The one time of a shard group, carried in its log.
 //
 // A leader stamps every entry; the machine keeps the maximum. Points and lengths of time are two
-// types,
-// both whole milliseconds, and their arithmetic saturates: no byte of a command can make it trap.
-// Points
-// stay at or below `Int64.max`, so every reply to a Redis client fits its signed 64 bits, and the
-// raw
-// values above are free for the timer wheel's "not scheduled".
+// types, both whole milliseconds, and their arithmetic saturates: no byte of a command can make it
+// trap. Points stay at or below `Int64.max`, so every reply to a Redis client fits its signed 64
+// bits, and the raw values above are free for the timer wheel's "not scheduled".
 
 /// A point in time: milliseconds since 1970-01-01 UTC, 0...Int64.max.
 package struct MachineTime: Hashable, Comparable, Sendable {

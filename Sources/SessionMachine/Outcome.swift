@@ -1,6 +1,5 @@
 // What applying a command answers. A normal outcome is a value: "no such session" and "limit
-// reached" are
-// answers, not errors. The edge turns them into RESP.
+// reached" are answers, not errors. The edge turns them into RESP.
 
 /// The answer to one command.
 package enum Outcome: Equatable, Sendable {

@@ -1,12 +1,10 @@
 // A growing array in pages of 256 elements, for tables that are written while a snapshot reads
 // them.
 //
-// A copy shares all pages. The first write to the copy or the original duplicates the list of
-// pages (one
-// pointer for 256 elements) and the one page it touches; so a snapshot costs the writer
-// microseconds
-// here and there, where a flat array would cost it one copy of everything. Growth never moves a
-// page.
+// A copy shares all pages. The first write to the copy or the original duplicates the list of pages
+// (one pointer for 256 elements) and the one page it touches; so a snapshot costs the writer
+// microseconds here and there, where a flat array would cost it one copy of everything. Growth
+// never moves a page.
 
 struct PagedArray<Element: Sendable>: Sendable {
     private var pages: [[Element]] = []

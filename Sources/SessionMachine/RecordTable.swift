@@ -1,11 +1,9 @@
 // All records of a group: for each record number a byte string and, in the timer wheel, a deadline.
 //
-// It keeps together what must agree: payloads, deadlines, the free numbers, the running digest,
-// and the
-// bytes in use. What the bytes mean is told by their first one (`RecordKind`) and known to the
-// layouts.
-// Numbers are given out again last-freed first; a number's history is part of the replicated state,
-// because snapshots list records by number.
+// It keeps together what must agree: payloads, deadlines, the free numbers, the running digest, and
+// the bytes in use. What the bytes mean is told by their first one (`RecordKind`) and known to the
+// layouts. Numbers are given out again last-freed first; a number's history is part of the
+// replicated state, because snapshots list records by number.
 
 /// What a record is: the first byte of its payload.
 enum RecordKind: UInt8, Sendable {

@@ -1,6 +1,5 @@
 // A session, and what is left of it when it has ended, as bytes. One allocation per session;
-// numbers at
-// fixed places, then byte strings preceded by their lengths.
+// numbers at fixed places, then byte strings preceded by their lengths.
 //
 //      0  kind             1      both
 //      1  assurance level  1      tombstone: how it ended

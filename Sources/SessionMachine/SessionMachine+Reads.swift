@@ -1,17 +1,14 @@
 // The reads. None changes the state, and none decides by any clock but machine time.
 //
 // A validate also takes the leader's clock, `now`, which may be ahead of machine time while the
-// group is
-// idle. It never decides a status; it only tells the caller what has to be logged before the
-// answer may
-// leave (`FollowUp`).
+// group is idle. It never decides a status; it only tells the caller what has to be logged before
+// the answer may leave (`FollowUp`).
 
 extension SessionMachine {
     /// What a session id is worth.
     ///
     /// A digest that differs from the stored one is answered `unknown`: who does not know the
-    /// secret is
-    /// not told that the handle exists.
+    /// secret is not told that the handle exists.
     package func validate(
         _ handle: SessionHandle128,
         _ digest: SecretDigest,
@@ -142,8 +139,7 @@ package enum KeyExpiry: Equatable, Sendable {
     case at(MachineTime)
 
     /// PTTL: milliseconds left, at least 0; -1 without expiry, -2 without key. `now` is the
-    /// leader's
-    /// clock.
+    /// leader's clock.
     package func millisecondsLeft(at now: MachineTime) -> Int64 {
         switch self {
         case .missing: -2

@@ -1,12 +1,9 @@
 // The ends of sessions: logout, revoke-all, the cap on sessions of one subject, expiry.
 //
 // A session's end is final. Its record becomes a tombstone under the same handle, and no command
-// turns a
-// tombstone back into a session: as long as it stands, every command on the handle meets it first.
-// A
-// revocation's tombstone stands until the session's absolute deadline, when its holder could no
-// longer
-// have used it anyway.
+// turns a tombstone back into a session: as long as it stands, every command on the handle meets it
+// first. A revocation's tombstone stands until the session's absolute deadline, when its holder
+// could no longer have used it anyway.
 
 extension SessionMachine {
     mutating func apply(_ revoke: RevokeSession) -> Outcome {

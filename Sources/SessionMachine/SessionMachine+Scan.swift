@@ -1,6 +1,6 @@
-// SCAN over the plain values: a cursor is a position in hash order (see `HashIndex`), so a key
-// that is
-// there during the whole scan is returned, and returned once, however the table grows or shrinks.
+// SCAN over the plain values: a cursor is a position in hash order (see `HashIndex`), so a key that
+// is there during the whole scan is returned, and returned once, however the table grows or
+// shrinks.
 
 extension SessionMachine {
     /// The next keys from `cursor` on: about `count` of them, whole buckets at a time.

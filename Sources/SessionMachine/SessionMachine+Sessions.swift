@@ -1,6 +1,5 @@
 // Login, use and renewal. A session is addressed by its handle and proven by the digest of its
-// secret; one
-// whose digest differs is answered like one that does not exist.
+// secret; one whose digest differs is answered like one that does not exist.
 
 extension SessionMachine {
     mutating func apply(_ create: CreateSession) -> Outcome {
@@ -70,8 +69,7 @@ extension SessionMachine {
     }
 
     /// The record of `handle` after everything that is over has ended: a live session, a tombstone
-    /// in
-    /// its time, or nil.
+    /// in its time, or nil.
     mutating func settledSession(_ handle: SessionHandle128, hash: UInt32) -> RecordID? {
         guard let record = session(handle, hash: hash) else { return nil }
         guard isOver(record) else { return record }

@@ -3,13 +3,10 @@
 //     entry -> beginEntry(time) -> apply(command) ... apply(command)
 //
 // Pure and deterministic: the same entries give the same state, byte for byte, on every replica,
-// whether
-// it applied them all or started from a snapshot. Time comes from the entries. A record is over
-// when
-// its deadline is at or before machine time, whether the timer wheel has removed it or not; every
-// access
-// decides by the deadline (`settle`), so removal can be spread over entries without anyone
-// noticing.
+// whether it applied them all or started from a snapshot. Time comes from the entries. A record is
+// over when its deadline is at or before machine time, whether the timer wheel has removed it or
+// not; every access decides by the deadline (`settle`), so removal can be spread over entries
+// without anyone noticing.
 //
 // It is a value: a copy is a snapshot (pages are shared until written, see `PagedArray`).
 // Commands: `SessionMachine+Values.swift`, `+Sessions.swift`, `+Revocation.swift`. Reads:
@@ -37,9 +34,8 @@ package struct SessionMachine: Sendable {
     /// An empty group. All replicas must be given the same seed.
     package init(seed: HashSeed) { self.seed = seed }
 
-    /// Moves the clock to the entry's time stamp (or leaves it, if it is ahead) and removes
-    /// records whose
-    /// time has come: boundedly many, the rest with the next entries.
+    /// Moves the clock to the entry's time stamp (or leaves it, if it is ahead) and removes records
+    /// whose time has come: boundedly many, the rest with the next entries.
     package mutating func beginEntry(at stamp: MachineTime, commandCount: Int) {
         time = max(time, stamp)
         let commands = min(max(commandCount, 0), Limits.commandsPerEntry)
@@ -69,8 +65,7 @@ package struct SessionMachine: Sendable {
     /// Applies a whole entry and appends one outcome for each command.
     ///
     /// Bytes that cannot be decoded throw after the commands before them took effect. All replicas
-    /// have
-    /// the same bytes and stop at the same place; the caller must not go on.
+    /// have the same bytes and stop at the same place; the caller must not go on.
     package mutating func apply(
         entry bytes: ArraySlice<UInt8>,
         into outcomes: inout [Outcome]
@@ -81,8 +76,7 @@ package struct SessionMachine: Sendable {
     }
 
     /// No record's deadline lies before this; nil where no record has one. When a leader's clock
-    /// has
-    /// passed it, an entry is due, be it an empty one. It may have to be asked again after that
+    /// has passed it, an entry is due, be it an empty one. It may have to be asked again after that
     /// entry.
     package var nextDeadline: MachineTime? { records.wheel.earliestDeadline }
 
@@ -109,8 +103,7 @@ package struct SessionMachine: Sendable {
 
 extension SessionMachine {
     /// Ends a record whose deadline is at or before machine time: a value and a tombstone go, a
-    /// session
-    /// becomes a tombstone for a while.
+    /// session becomes a tombstone for a while.
     mutating func settle(_ record: RecordID) {
         switch records.kind(record) {
         case .value:

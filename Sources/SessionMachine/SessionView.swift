@@ -1,6 +1,6 @@
 // What a reader sees of a session: a window on the record's own bytes. Taking one costs a
-// reference; each
-// property is read where it lies, so a validate that wants one field does not pay for the others.
+// reference; each property is read where it lies, so a validate that wants one field does not pay
+// for the others.
 
 import Bytes
 
@@ -95,8 +95,7 @@ package struct SessionView: Sendable {
     }
 
     // A stored record is well formed: it was built by `SessionLayout`, or checked by it when a
-    // snapshot
-    // was read. An impossible failure reads as empty.
+    // snapshot was read. An impossible failure reads as empty.
 
     private func next(_ reader: inout ByteReader) -> ArraySlice<UInt8> {
         (try? reader.readLengthPrefixed(limit: payload.count)) ?? []

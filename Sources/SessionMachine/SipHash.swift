@@ -1,8 +1,7 @@
 // SipHash-1-3 (Aumasson and Bernstein, 2012; the 1-3 variant as in Rust and Swift): a keyed hash
-// for
-// tables whose keys strangers choose. The key is per group and part of the replicated state, so all
-// replicas agree, and nobody outside can aim keys at one bucket. Swift's own `Hasher` is seeded per
-// process and therefore of no use here.
+// for tables whose keys strangers choose. The key is per group and part of the replicated state, so
+// all replicas agree, and nobody outside can aim keys at one bucket. Swift's own `Hasher` is seeded
+// per process and therefore of no use here.
 
 /// The key of a group's hash tables: secret, the same on every replica, fixed when the group is
 /// made.

@@ -1,8 +1,8 @@
 // Reads a snapshot in pieces of any size. The bytes come from a disk or a peer: every section has a
 // checksum, and what is inside is checked again, so that no bytes can make a machine that would
-// trap or
-// disagree with itself later: records well formed and unique, each number either used or free, each
-// deadline the one that the record implies, each timer in its one place, the digest as promised.
+// trap or disagree with itself later: records well formed and unique, each number either used or
+// free, each deadline the one that the record implies, each timer in its one place, the digest as
+// promised.
 
 package import Bytes
 

@@ -1,6 +1,6 @@
 // Writes a snapshot section by section from a frozen copy of the machine, so that the caller can
-// stream
-// it to disk or to a peer at its own pace, in another thread if it likes, while the group goes on.
+// stream it to disk or to a peer at its own pace, in another thread if it likes, while the group
+// goes on.
 
 import Bytes
 

@@ -10,14 +10,11 @@
 //     4 timers  runs of the wheel's lists: slot | n | n record numbers, in list order
 //     5 end     digest u64
 //
-// Integers are varints where nothing else is said. The hash tables and the subject index are not
-// in it:
-// they follow from the records. Everything that a later entry can make visible is: record numbers,
-// the
-// free stack and list order decide which records a bounded removal takes first, and in what order
-// the
-// next snapshot lists them. So a machine that was decoded goes on exactly like the one that was
-// encoded.
+// Integers are varints where nothing else is said. The hash tables and the subject index are not in
+// it: they follow from the records. Everything that a later entry can make visible is: record
+// numbers, the free stack and list order decide which records a bounded removal takes first, and in
+// what order the next snapshot lists them. So a machine that was decoded goes on exactly like the
+// one that was encoded.
 
 enum SnapshotSection: UInt8, Comparable {
     case header = 1

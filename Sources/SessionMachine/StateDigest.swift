@@ -1,12 +1,10 @@
 // The fingerprint of the whole state, for replicas to compare inside the log.
 //
-// Each record contributes a hash of its bytes and deadline; the sum of all contributions (mod
-// 2^64) does
-// not depend on their order, and a write changes it by new minus old. The clock and the counters
-// are
-// mixed in when it is read. It finds faults, bugs and bit flips, not forgers: the constants are
-// public.
-// Fold-multiply (as in wyhash) over 16 bytes a step: about 20 ns for 300 bytes.
+// Each record contributes a hash of its bytes and deadline; the sum of all contributions (mod 2^64)
+// does not depend on their order, and a write changes it by new minus old. The clock and the
+// counters are mixed in when it is read. It finds faults, bugs and bit flips, not forgers: the
+// constants are public. Fold-multiply (as in wyhash) over 16 bytes a step: about 20 ns for 300
+// bytes.
 
 /// A 64-bit fingerprint of a machine's state.
 package struct StateDigest: Hashable, Sendable {

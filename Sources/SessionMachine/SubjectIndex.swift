@@ -1,11 +1,9 @@
 // Which sessions does a subject have? For each subject with a live session the numbers of those
 // sessions, in order of creation. The subject's bytes are not stored again: they are read from the
-// first
-// of the sessions. A list goes when its last session goes, so nothing can leak.
+// first of the sessions. A list goes when its last session goes, so nothing can leak.
 //
 // Wholly derived from the records: a snapshot does not contain it, and its rebuild orders sessions
-// by
-// their sequence numbers.
+// by their sequence numbers.
 
 struct SubjectIndex: Sendable {
     private var index = HashIndex()

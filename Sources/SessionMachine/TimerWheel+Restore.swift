@@ -1,7 +1,6 @@
 // A wheel is written to a snapshot as the lists of its slots, in order, and put together again from
 // them. The bytes may be foreign: each timer must be known, scheduled, linked once, and in the one
-// slot
-// where its deadline belongs.
+// slot where its deadline belongs.
 
 import Bytes
 

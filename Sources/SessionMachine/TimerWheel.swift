@@ -1,22 +1,18 @@
 // A hierarchical timing wheel (Varghese and Lauck, 1987) over records that are known by number.
 //
 // Eleven levels of 64 slots; a slot of level L spans 64^L ms. With `current` the first millisecond
-// not yet
-// done, a timer lives on the level of the highest six-bit group in which its deadline differs from
-// `current`, in the slot named by that group of the deadline: its place follows from (deadline,
-// current)
-// alone. When `current` reaches a slot of a higher level, that slot's timers move down (cascade).
+// not yet done, a timer lives on the level of the highest six-bit group in which its deadline
+// differs from `current`, in the slot named by that group of the deadline: its place follows from
+// (deadline, current) alone. When `current` reaches a slot of a higher level, that slot's timers
+// move down (cascade).
 //
 // Timers are nodes of a doubly linked list through one slab, 16 bytes each; the first node's
-// `previous`
-// names its slot, so schedule and cancel touch three nodes and nothing else. One word per level
-// tells the
-// occupied slots, so an empty stretch of years costs eleven tests.
+// `previous` names its slot, so schedule and cancel touch three nodes and nothing else. One word
+// per level tells the occupied slots, so an empty stretch of years costs eleven tests.
 //
 // Work is bounded: `due` takes a budget that each removal and each move down spends. What is left
-// stays
-// where it is, and the next call goes on there: `current` waits, and everything here is part of the
-// replicated state, list order included.
+// stays where it is, and the next call goes on there: `current` waits, and everything here is part
+// of the replicated state, list order included.
 
 package struct TimerWheel: Sendable {
     struct Node: Sendable {
@@ -142,8 +138,7 @@ package struct TimerWheel: Sendable {
 
 extension TimerWheel {
     /// A timer whose deadline is at or before `now`, or nil when there is none or the budget is
-    /// spent.
-    /// The caller cancels it or schedules it anew before it asks again. `now` must not go
+    /// spent. The caller cancels it or schedules it anew before it asks again. `now` must not go
     /// backwards.
     package mutating func due(at now: MachineTime, budget: inout Int) -> UInt32? {
         guard now >= current else { return nil }
@@ -169,8 +164,8 @@ extension TimerWheel {
     }
 
     /// No timer is due before this; nil with no timers. Exact within 64 ms of the deadline,
-    /// otherwise
-    /// the start of the slot of the earliest deadline: asked again from there, it comes closer.
+    /// otherwise the start of the slot of the earliest deadline: asked again from there, it comes
+    /// closer.
     package var earliestDeadline: MachineTime? {
         guard count > 0 else { return nil }
         let isDueNow = heads[Self.group(0, of: current.millisecondsSince1970)] != Self.none

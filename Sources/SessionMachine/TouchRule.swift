@@ -1,8 +1,7 @@
 // When does a validate have to write?
 //
-// An idle timeout slides with each use, and a write per use would make reads cost what writes
-// cost. So
-// uses are logged with a granularity g (1/16 of the idle timeout, at most a minute), and the
+// An idle timeout slides with each use, and a write per use would make reads cost what writes cost.
+// So uses are logged with a granularity g (1/16 of the idle timeout, at most a minute), and the
 // deadline is
 //
 //     idle deadline = last logged touch + idle + g

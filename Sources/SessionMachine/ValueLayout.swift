@@ -1,6 +1,5 @@
 // A plain value as bytes: kind (1), length of the key (2), key, value. One allocation per record,
-// and a
-// reader gets a slice of it without a copy.
+// and a reader gets a slice of it without a copy.
 
 enum ValueLayout {
     static let headerBytes = 3

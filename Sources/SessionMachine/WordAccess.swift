@@ -1,14 +1,12 @@
 // Eight bytes at a time: loads, stores and comparisons on byte arrays for the hash functions and
-// the
-// record layouts. All bounds-checked; all little-endian, as everything this project writes.
+// the record layouts. All bounds-checked; all little-endian, as everything this project writes.
 
 extension RawSpan {
     /// The little-endian word at `offset`.
     @inline(__always)
     func word(at offset: Int) -> UInt64 {
         // "Unsafe" is about types for which not every bit pattern is a value; for an integer each
-        // is, and
-        // the standard library checks the bounds.
+        // is, and the standard library checks the bounds.
         UInt64(littleEndian: unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }
 

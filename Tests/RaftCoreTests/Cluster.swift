@@ -1,8 +1,6 @@
 // A whole group in one value: nodes, a network that loses, repeats and reorders, and disks that
-// forget
-// what was not synced. Every step checks every invariant of `Invariants.swift` and, across nodes,
-// those
-// of figure 3 of the Raft paper. Same seed, same run.
+// forget what was not synced. Every step checks every invariant of `Invariants.swift` and, across
+// nodes, those of figure 3 of the Raft paper. Same seed, same run.
 
 import RaftCore
 import Testing

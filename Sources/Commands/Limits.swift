@@ -1,0 +1,33 @@
+// The bounds of what the edge takes from a client, each with its reason. All are at or below what
+// the machine takes, so that a refusal always comes from here, with a text that says what to do.
+
+/// What a client may send.
+package struct RequestBounds: Sendable {
+    /// Longer keys are mistakes of the caller; a key is kept in memory for each value.
+    package static let keyBytesMax = 4_096
+    /// A user id. Stored with each session.
+    package static let subjectBytesMax = 1_024
+    /// All that a session carries, fields included: a session is not a database.
+    package static let sessionBytesMax = 64 * 1024
+    /// Fields of one session.
+    package static let fieldsMax = 256
+    package static let fieldNameBytesMax = 256
+    /// IP, device label, authentication methods, policy name: labels that people read.
+    package static let labelBytesMax = 256
+    package static let agentBytesMax = 1_024
+    /// Reason and actor of a revocation.
+    package static let reasonBytesMax = 256
+    /// Keys of one DEL, MGET or EXISTS: it takes effect in one go in each group.
+    package static let keysMax = 16_384
+    /// The longest idle timeout or life, in seconds: a hundred years. Longer ones are mistakes.
+    package static let secondsMax: Int64 = 100 * 366 * 86_400
+
+    /// Bytes of one value; configurable.
+    package var valueBytesMax: Int
+    /// The idle timeout of a session that asks for none, in seconds; 0 for none.
+    package var defaultIdleSeconds: Int64 = 1_800
+    /// The life of a session that asks for none, in seconds.
+    package var defaultLifetimeSeconds: Int64 = 43_200
+
+    package init(valueBytesMax: Int) { self.valueBytesMax = valueBytesMax }
+}

@@ -1,0 +1,230 @@
+// Outcomes and reads to RESP. Maps and nulls come out in the client's own version of the protocol;
+// the writer knows which.
+
+package import HoldfastWire
+package import SessionMachine
+
+extension ReplyWriter {
+    // MARK: Writes
+
+    /// The reply to a write that was applied.
+    package mutating func outcome(_ outcome: Outcome, as reply: WriteReply) {
+        switch outcome {
+        case .ok:
+            if case .stored = reply { integer(1) } else { status("OK") }
+        case .notStored:
+            if case .stored = reply { integer(0) } else { null() }
+        case .integer(let count): integer(Int64(count))
+        case .value(let value): optional(value)
+        case .created(let info, evicted: _): created(info, as: reply)
+        case .renewed(let info): session(info, id: nil)
+        case .touched(let count): integer(Int64(count))
+        case .revoked(let count): integer(Int64(count))
+        case .handleTaken: error("CONFLICT the id is another session's; make a new one")
+        case .limitReached: error("LIMIT the subject has as many sessions as it may")
+        case .ended(let end): ended(end, as: reply)
+        case .unknown: unknown(as: reply)
+        case .refused(let refusal): self.refusal(refusal)
+        }
+    }
+
+    private mutating func created(_ info: SessionInfo, as reply: WriteReply) {
+        guard case .created(let id) = reply else { return session(info, id: nil) }
+        session(info, id: id)
+    }
+
+    private mutating func session(_ info: SessionInfo, id: SessionID?) {
+        map(id == nil ? 6 : 7)
+        if let id {
+            bulk("id")
+            bulk(id.text)
+        }
+        bulk("handle")
+        bulk(SessionHandle(info.handle).text)
+        bulk("subject")
+        bulk(info.subject)
+        bulk("version")
+        integer(Int64(clamping: info.version))
+        times(created: info.createdAt, idle: info.idleExpiresAt, expires: info.expiresAt)
+    }
+
+    private mutating func times(
+        created: MachineTime,
+        idle: MachineTime?,
+        expires: MachineTime
+    ) {
+        bulk("created-at")
+        time(created)
+        bulk("idle-expires-at")
+        if let idle { time(idle) } else { null() }
+        bulk("expires-at")
+        time(expires)
+    }
+
+    private mutating func time(_ time: MachineTime) {
+        integer(Int64(clamping: time.millisecondsSince1970))
+    }
+
+    private mutating func ended(_ end: SessionEnd, as reply: WriteReply) {
+        let state = end == .revoked ? "revoked" : "expired"
+        if case .created = reply {
+            error("CONFLICT the id was a session's that is \(state); make a new one")
+        } else {
+            map(1)
+            bulk("status")
+            bulk(state)
+        }
+    }
+
+    private mutating func unknown(as reply: WriteReply) {
+        guard case .renewed = reply else { return integer(0) }
+        map(1)
+        bulk("status")
+        bulk("unknown")
+    }
+
+    private mutating func refusal(_ refusal: Refusal) {
+        switch refusal {
+        case .tooLarge: error("ERR too large")
+        case .noLifetime: error("ERR TTL must be above 0")
+        case .full: error("OOM the group holds as many records as it can")
+        }
+    }
+
+    // MARK: Reads
+
+    /// The reply to a read, from the state as it is now.
+    package mutating func read(
+        _ read: ReadAction,
+        from machine: borrowing SessionMachine,
+        now: MachineTime
+    ) {
+        switch read {
+        case .get(let key): optional(machine.get(key))
+        case .getMany(let keys):
+            array(keys.count)
+            for key in keys { optional(machine.get(key)) }
+        case .exists(let keys):
+            var count: Int64 = 0
+            for key in keys where machine.exists(key) { count += 1 }
+            integer(count)
+        case .length(let key): integer(Int64(machine.length(key)))
+        case .type(let key):
+            if machine.exists(key) { status("string") } else { status("none") }
+        case .timeToLive(let key, let unit):
+            let expiry = machine.expiry(key)
+            switch unit {
+            case .seconds: integer(expiry.secondsLeft(at: now))
+            case .milliseconds: integer(expiry.millisecondsLeft(at: now))
+            }
+        case .list(let subject): list(machine.list(subject[...]))
+        case .count: integer(Int64(machine.valueCount))
+        case .scan(let scan): page(machine.scan(from: scan.position, count: scan.count), scan)
+        }
+    }
+
+    private mutating func optional(_ value: ArraySlice<UInt8>?) {
+        if let value { bulk(value) } else { null() }
+    }
+
+    /// One group's page: its own next position, and keys.
+    private mutating func page(_ page: ScanPage, _ scan: ScanAction) {
+        let keys = page.keys.filter { key in
+            scan.isTypeMatched && scan.pattern?.matches(key.bytes) ?? true
+        }
+        array(2)
+        bulk(String(page.next))
+        array(keys.count)
+        for key in keys { bulk(key.bytes) }
+    }
+
+    private mutating func list(_ sessions: [SessionView]) {
+        array(sessions.count)
+        for session in sessions {
+            map(10)
+            bulk("handle")
+            bulk(SessionHandle(session.handle).text)
+            bulk("version")
+            integer(Int64(clamping: session.version))
+            times(
+                created: session.createdAt,
+                idle: session.idleExpiresAt,
+                expires: session.expiresAt
+            )
+            bulk("last-used-at")
+            time(session.lastTouch)
+            text("ip", session.ip)
+            text("agent", session.agent)
+            text("device", session.device)
+            bulk("aal")
+            integer(Int64(session.assurance))
+        }
+    }
+
+    private mutating func text(_ name: String, _ value: ArraySlice<UInt8>) {
+        bulk(name)
+        bulk(value)
+    }
+
+    // MARK: Validate
+
+    /// The reply to a validate, once whatever it must log is logged.
+    package mutating func validation(_ status: SessionStatus, fields selection: FieldSelection) {
+        switch status {
+        case .valid(let session): valid(session, selection)
+        case .expired: ended("expired")
+        case .unknown: ended("unknown")
+        case .revoked(let tombstone):
+            map(4)
+            bulk("status")
+            bulk("revoked")
+            bulk("revoked-at")
+            time(tombstone.endedAt)
+            text("reason", tombstone.note.reason)
+            text("by", tombstone.note.actor)
+        }
+    }
+
+    private mutating func ended(_ status: String) {
+        map(1)
+        bulk("status")
+        bulk(status)
+    }
+
+    private mutating func valid(_ session: SessionView, _ selection: FieldSelection) {
+        let fields = selected(session, selection)
+        map(fields == nil ? 8 : 9)
+        bulk("status")
+        bulk("valid")
+        text("subject", session.subject)
+        bulk("handle")
+        bulk(SessionHandle(session.handle).text)
+        bulk("version")
+        integer(Int64(clamping: session.version))
+        times(
+            created: session.createdAt,
+            idle: session.idleExpiresAt,
+            expires: session.expiresAt
+        )
+        bulk("aal")
+        integer(Int64(session.assurance))
+        guard let fields else { return }
+        bulk("fields")
+        map(fields.count)
+        for field in fields {
+            bulk(field.name)
+            bulk(field.value)
+        }
+    }
+
+    private func selected(
+        _ session: SessionView,
+        _ selection: FieldSelection
+    ) -> [SessionField]? {
+        switch selection {
+        case .none: nil
+        case .all: session.fields
+        case .named(let names): session.fields.filter { names.contains(Array($0.name)) }
+        }
+    }
+}

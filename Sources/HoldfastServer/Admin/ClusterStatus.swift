@@ -1,0 +1,115 @@
+// The whole cluster as its nodes tell it: what `holdfast status`, `ready` and `leader` print. Each
+// node is asked by itself; one that does not answer is shown as such.
+
+import HoldfastWire
+import RaftCore
+
+/// One node's word about itself and its groups.
+package struct NodeStatus: Sendable {
+    package var name: String
+    package var id: UInt64
+    package var address: String
+    /// Nil where it answered.
+    package var problem: String?
+    package var groups: [Group] = []
+
+    package struct Group: Sendable {
+        package var role: String
+        package var term: UInt64
+        package var leader: UInt64
+        package var commit: UInt64
+        package var applied: UInt64
+        package var last: UInt64
+    }
+}
+
+/// All nodes' words, and what follows from them.
+package struct ClusterStatus: Sendable {
+    package let nodes: [NodeStatus]
+    package let groupCount: Int
+
+    package static func ask(_ configuration: ClusterConfiguration) async -> ClusterStatus {
+        let nodes = await withTaskGroup { group in
+            for node in configuration.nodes {
+                group.addTask { await status(of: node) }
+            }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        return ClusterStatus(
+            nodes: nodes.sorted { $0.id < $1.id },
+            groupCount: configuration.groupCount
+        )
+    }
+
+    private static func status(of node: NodeConfiguration) async -> NodeStatus {
+        var status = NodeStatus(
+            name: node.name,
+            id: node.id.rawValue,
+            address: "\(node.host):\(node.clusterPort)"
+        )
+        do {
+            guard case .bulk(let text) = try await NodeProbe.ask(node, ["INFO", "holdfast"]) else {
+                status.problem = "answers INFO with something else: is it holdfastd?"
+                return status
+            }
+            status.groups = groups(in: String(decoding: text, as: UTF8.self))
+        } catch {
+            status.problem = "\(error)"
+        }
+        return status
+    }
+
+    private static func groups(in text: String) -> [NodeStatus.Group] {
+        text.split(whereSeparator: \.isNewline).compactMap { line in
+            guard line.hasPrefix("group"), line.contains("role="),
+                let colon = line.firstIndex(of: ":")
+            else { return nil }
+            var fields: [Substring: Substring] = [:]
+            for field in line[line.index(after: colon)...].split(separator: ",") {
+                let pair = field.split(separator: "=", maxSplits: 1)
+                if pair.count == 2 { fields[pair[0]] = pair[1] }
+            }
+            func number(_ name: Substring) -> UInt64 { fields[name].flatMap { UInt64($0) } ?? 0 }
+            return NodeStatus.Group(
+                role: String(fields["role"] ?? "?"),
+                term: number("term"),
+                leader: number("leader"),
+                commit: number("commit"),
+                applied: number("applied"),
+                last: number("last")
+            )
+        }
+    }
+
+    /// The node that leads a group by its own word; of two that say so, the one of the later term.
+    package func leader(of group: Int) -> NodeStatus? {
+        nodes
+            .filter { group < $0.groups.count && $0.groups[group].role == "leader" }
+            .max { $0.groups[group].term < $1.groups[group].term }
+    }
+
+    /// Whether every group has a leader, and every node that answers knows it.
+    package var isReady: Bool {
+        (0..<groupCount).allSatisfy { group in
+            guard let leader = leader(of: group) else { return false }
+            return nodes.allSatisfy {
+                $0.problem == nil && group < $0.groups.count
+                    && $0.groups[group].leader == leader.id
+            }
+        }
+    }
+
+    /// How many entries a node lacks of those that its leaders have committed.
+    package func lag(of node: NodeStatus) -> UInt64 {
+        (0..<min(groupCount, node.groups.count)).reduce(0) { sum, group in
+            let committed = leader(of: group)?.groups[group].commit ?? 0
+            let applied = node.groups[group].applied
+            return sum &+ (committed > applied ? committed - applied : 0)
+        }
+    }
+
+    /// The group of a key.
+    package func group(of key: String) -> Int {
+        HashSlot.group(of: HashSlot.of(Array(key.utf8)), groupCount: groupCount)
+    }
+}

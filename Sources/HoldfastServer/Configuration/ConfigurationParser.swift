@@ -1,0 +1,158 @@
+// YAML text to a cluster's configuration. Everything is checked here, before anything is started:
+// a value that gets past this file is one that the server can run with.
+
+import RaftCore
+import Yams
+
+extension ClusterConfiguration {
+    /// Reads the file at `path`.
+    package init(path: String) throws(ConfigurationError) {
+        let text: String
+        do {
+            text = try FileText.read(path, bytesMax: Self.fileBytesMax)
+        } catch {
+            throw ConfigurationError(file: path, problem: "cannot be read: \(error.reason)")
+        }
+        try self.init(yaml: text, file: path)
+    }
+
+    /// A cluster of seven nodes takes under 4 KiB; whoever names a log file here is told soon.
+    private static let fileBytesMax = 1024 * 1024
+
+    /// Reads the text of a configuration file; `file` is its name, for messages.
+    package init(yaml: String, file: String) throws(ConfigurationError) {
+        var top = try YAMLMapping(Self.compose(yaml, file), file: file, path: "")
+        cluster = try Self.clusterID(&top)
+        groupCount = try top.number("groups", in: 1...1_024) ?? 12
+        reactors = try top.number("reactors", in: 1...256)
+        timing = try Self.timing(&top)
+        limits = try Self.limits(&top)
+        nodes = try Self.nodes(&top)
+        try top.finish()
+    }
+
+    private static func compose(_ yaml: String, _ file: String) throws(ConfigurationError) -> Node {
+        do {
+            if let node = try Yams.compose(yaml: yaml) { return node }
+        } catch let error as YamlError {
+            throw ConfigurationError(file: file, line: line(of: error), problem: problem(of: error))
+        } catch {
+            throw ConfigurationError(file: file, problem: "is not YAML: \(error)")
+        }
+        throw ConfigurationError(file: file, problem: "is empty")
+    }
+
+    private static func line(of error: YamlError) -> Int? {
+        switch error {
+        case .scanner(_, _, let mark, _), .parser(_, _, let mark, _), .composer(_, _, let mark, _):
+            mark.line
+        case .duplicatedKeysInMapping(_, let context): context.mark.line
+        case .no, .memory, .reader, .writer, .emitter, .representer, .dataCouldNotBeDecoded: nil
+        }
+    }
+
+    private static func problem(of error: YamlError) -> String {
+        switch error {
+        case .scanner(_, let problem, _, _), .parser(_, let problem, _, _),
+            .composer(_, let problem, _, _), .reader(let problem, _, _, _), .writer(let problem),
+            .emitter(let problem), .representer(let problem):
+            "is not YAML: \(problem)"
+        case .duplicatedKeysInMapping(let duplicates, _):
+            "'\(duplicates.joined(separator: "', '"))' stands here twice"
+        case .no, .memory, .dataCouldNotBeDecoded: "is not YAML"
+        }
+    }
+
+    /// 32 hexadecimal digits, with or without hyphens: the form of a UUID is welcome.
+    private static func clusterID(_ top: inout YAMLMapping) throws(ConfigurationError) -> ClusterID
+    {
+        let text = try top.requiredText("cluster-id")
+        let digits = text.filter { $0 != "-" }
+        guard digits.utf8.count == 32, digits.allSatisfy(\.isHexDigit),
+            let high = UInt64(digits.prefix(16), radix: 16),
+            let low = UInt64(digits.suffix(16), radix: 16)
+        else {
+            throw top.error("cluster-id", "must be 32 hexadecimal digits (hyphens allowed)")
+        }
+        return ClusterID(high: high, low: low)
+    }
+
+    private static func timing(_ top: inout YAMLMapping) throws(ConfigurationError) -> Timing {
+        var timing = Timing()
+        guard var section = try top.mapping("timing") else { return timing }
+        timing.tick = try section.duration("tick", in: 5...1_000) ?? timing.tick
+        timing.heartbeat = try section.duration("heartbeat", in: 5...10_000) ?? timing.heartbeat
+        timing.election = try section.duration("election", in: 20...60_000) ?? timing.election
+        timing.parking = try section.duration("parking", in: 0...60_000) ?? timing.parking
+        timing.commit = try section.duration("commit", in: 100...600_000) ?? timing.commit
+        timing.handover = try section.duration("handover", in: 0...60_000) ?? timing.handover
+        try section.finish()
+        guard timing.heartbeat >= timing.tick else {
+            throw section.error("heartbeat", "must not be shorter than 'timing.tick'")
+        }
+        guard timing.election >= 3 * timing.heartbeat else {
+            throw section.error("election", "must be at least three times 'timing.heartbeat'")
+        }
+        return timing
+    }
+
+    private static func limits(_ top: inout YAMLMapping) throws(ConfigurationError) -> ServerLimits
+    {
+        var limits = ServerLimits()
+        guard var section = try top.mapping("limits") else { return limits }
+        limits.valueBytesMax =
+            try section.size("value-bytes", in: 1_024...4 * 1024 * 1024) ?? limits.valueBytesMax
+        limits.clientsMax = try section.number("clients", in: 1...1_000_000) ?? limits.clientsMax
+        limits.requestsPerClientMax =
+            try section.number("requests-per-client", in: 1...65_536) ?? limits.requestsPerClientMax
+        try section.finish()
+        return limits
+    }
+
+    private static func nodes(
+        _ top: inout YAMLMapping
+    ) throws(ConfigurationError) -> [NodeConfiguration] {
+        var nodes: [NodeConfiguration] = []
+        var addresses: [String: String] = [:]
+        let items = try top.mappings("nodes")
+        guard items.count <= 7 else { throw top.error("nodes", "must be at most 7") }
+        for var item in items {
+            let node = try node(&item)
+            guard !nodes.contains(where: { $0.id == node.id }) else {
+                throw item.error("id", "\(node.id.rawValue) is used by two nodes")
+            }
+            guard !nodes.contains(where: { $0.name == node.name }) else {
+                throw item.error("name", "'\(node.name)' is used by two nodes")
+            }
+            let ports = [
+                ("cluster-port", node.clusterPort), ("standalone-port", node.standalonePort),
+                ("peer-port", node.peerPort),
+            ]
+            for (key, port) in ports {
+                let address = "\(node.host):\(port)"
+                if let other = addresses.updateValue("\(node.name) \(key)", forKey: address) {
+                    throw item.error(key, "\(address) is also \(other)")
+                }
+            }
+            nodes.append(node)
+        }
+        return nodes.sorted { $0.id < $1.id }
+    }
+
+    private static func node(
+        _ item: inout YAMLMapping
+    ) throws(ConfigurationError) -> NodeConfiguration {
+        let ports = 1...65_535
+        let node = NodeConfiguration(
+            name: try item.requiredText("name"),
+            id: NodeID(UInt64(try item.requiredNumber("id", in: 1...1_000_000_000))),
+            host: try item.requiredText("host"),
+            clusterPort: try item.requiredNumber("cluster-port", in: ports),
+            standalonePort: try item.requiredNumber("standalone-port", in: ports),
+            peerPort: try item.requiredNumber("peer-port", in: ports),
+            dataDirectory: try item.text("data")
+        )
+        try item.finish()
+        return node
+    }
+}

@@ -1,0 +1,162 @@
+// Typed access to one mapping of a YAML file. Each read says what it allows and reports the line
+// where that is broken; `finish` refuses keys that nobody asked for, so that a misspelt setting is
+// never silently the default.
+
+import Yams
+
+/// The keys and values of one YAML mapping.
+struct YAMLMapping {
+    let file: String
+    /// Where this mapping is, for messages: "timing", "nodes[2]"; empty at the top.
+    let path: String
+    let line: Int?
+    private let values: [String: Node]
+    private let keys: [(name: String, line: Int?)]
+    private var asked: Set<String> = []
+
+    init(_ node: Node, file: String, path: String) throws(ConfigurationError) {
+        self.file = file
+        self.path = path
+        line = node.mark?.line
+        guard case .mapping(let mapping) = node else {
+            throw ConfigurationError(
+                file: file,
+                line: node.mark?.line,
+                problem: "\(path.isEmpty ? "the file" : "'\(path)'") must hold keys and values"
+            )
+        }
+        var values: [String: Node] = [:]
+        var keys: [(name: String, line: Int?)] = []
+        for (key, value) in mapping {
+            guard let name = key.string else {
+                throw ConfigurationError(
+                    file: file,
+                    line: key.mark?.line,
+                    problem: "a key must be a word"
+                )
+            }
+            values[name] = value
+            keys.append((name, key.mark?.line))
+        }
+        self.values = values
+        self.keys = keys
+    }
+
+    func error(_ key: String, _ problem: String) -> ConfigurationError {
+        let place = values[key]?.mark?.line ?? line
+        return ConfigurationError(file: file, line: place, problem: "'\(full(key))' \(problem)")
+    }
+
+    private func full(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+
+    // MARK: Values
+
+    /// A word or text; nil where the key is absent.
+    mutating func text(_ key: String) throws(ConfigurationError) -> String? {
+        asked.insert(key)
+        guard let node = values[key] else { return nil }
+        guard case .scalar(let scalar) = node, !scalar.string.isEmpty else {
+            throw error(key, "must be a text that is not empty")
+        }
+        return scalar.string
+    }
+
+    mutating func requiredText(_ key: String) throws(ConfigurationError) -> String {
+        guard let text = try text(key) else { throw error(key, "is missing") }
+        return text
+    }
+
+    /// A whole number within `range`; nil where the key is absent.
+    mutating func number(
+        _ key: String,
+        in range: ClosedRange<Int>
+    ) throws(ConfigurationError) -> Int? {
+        guard let text = try text(key) else { return nil }
+        guard let number = Int(text), range.contains(number) else {
+            throw error(
+                key,
+                "must be a whole number from \(range.lowerBound) to \(range.upperBound), "
+                    + "not '\(text)'"
+            )
+        }
+        return number
+    }
+
+    mutating func requiredNumber(
+        _ key: String,
+        in range: ClosedRange<Int>
+    ) throws(ConfigurationError) -> Int {
+        guard let number = try number(key, in: range) else { throw error(key, "is missing") }
+        return number
+    }
+
+    /// A length of time as `50ms` or `5s`, in milliseconds; nil where the key is absent.
+    mutating func duration(
+        _ key: String,
+        in range: ClosedRange<Int>
+    ) throws(ConfigurationError) -> Int? {
+        guard let text = try text(key) else { return nil }
+        let allowed =
+            "must be a time from \(range.lowerBound)ms to \(range.upperBound)ms, as '50ms' or '5s'"
+        let (digits, scale): (Substring, Int) =
+            if text.hasSuffix("ms") { (text.dropLast(2), 1) } else { (text.dropLast(), 1_000) }
+        guard text.hasSuffix("s"), let count = Int(digits) else { throw error(key, allowed) }
+        let (milliseconds, overflow) = count.multipliedReportingOverflow(by: scale)
+        guard !overflow, range.contains(milliseconds) else { throw error(key, allowed) }
+        return milliseconds
+    }
+
+    /// A size as `1048576`, `64KiB` or `1MiB`, in bytes; nil where the key is absent.
+    mutating func size(
+        _ key: String,
+        in range: ClosedRange<Int>
+    ) throws(ConfigurationError) -> Int? {
+        guard let text = try text(key) else { return nil }
+        let allowed =
+            "must be a size from \(range.lowerBound) to \(range.upperBound) bytes, as '65536', "
+            + "'64KiB' or '1MiB'"
+        let (digits, scale): (Substring, Int) =
+            if text.hasSuffix("KiB") {
+                (text.dropLast(3), 1_024)
+            } else if text.hasSuffix("MiB") {
+                (text.dropLast(3), 1_024 * 1_024)
+            } else {
+                (text[...], 1)
+            }
+        guard let count = Int(digits) else { throw error(key, allowed) }
+        let (bytes, overflow) = count.multipliedReportingOverflow(by: scale)
+        guard !overflow, range.contains(bytes) else { throw error(key, allowed) }
+        return bytes
+    }
+
+    mutating func mapping(_ key: String) throws(ConfigurationError) -> YAMLMapping? {
+        asked.insert(key)
+        guard let node = values[key] else { return nil }
+        return try YAMLMapping(node, file: file, path: full(key))
+    }
+
+    /// The mappings of a list that must not be empty.
+    mutating func mappings(_ key: String) throws(ConfigurationError) -> [YAMLMapping] {
+        asked.insert(key)
+        guard case .sequence(let sequence)? = values[key], !sequence.isEmpty else {
+            throw error(key, "must be a list with an item for each node")
+        }
+        var items: [YAMLMapping] = []
+        for (place, node) in sequence.enumerated() {
+            items.append(try YAMLMapping(node, file: file, path: "\(full(key))[\(place)]"))
+        }
+        return items
+    }
+
+    /// Throws for the first key that was never asked for.
+    func finish() throws(ConfigurationError) {
+        for key in keys where !asked.contains(key.name) {
+            throw ConfigurationError(
+                file: file,
+                line: key.line,
+                problem: "'\(full(key.name))' is not known; allowed here: "
+                    + asked.sorted().joined(separator: ", ")
+            )
+        }
+    }
+}

@@ -1,0 +1,66 @@
+// What every reactor tells the rest of the node about its groups, several times a second and at
+// each change of leadership. Read by INFO, CLUSTER, DBSIZE and the shutdown; never on the way of a
+// request for a key.
+
+import NIOConcurrencyHelpers
+import RaftCore
+
+/// One group as this node sees it.
+struct GroupStatus: Sendable {
+    var role = Role.follower
+    var term = Term.zero
+    var leader: NodeID?
+    var commit = LogIndex.zero
+    var applied = LogIndex.zero
+    var last = LogIndex.zero
+    /// Followers' durable positions, by a leader.
+    var matches: [(node: NodeID, match: LogIndex)] = []
+    var values = 0
+    var sessions = 0
+    var memoryBytes = 0
+}
+
+/// The groups of this node, and a few counts.
+final class StatusBoard: Sendable {
+    private let groups: NIOLockedValueBox<[GroupStatus]>
+    private let counts = NIOLockedValueBox(Counts())
+
+    struct Counts: Sendable {
+        var clients = 0
+        var accepted = 0
+        var refused = 0
+        var requests = 0
+    }
+
+    init(groupCount: Int) {
+        groups = NIOLockedValueBox(Array(repeating: GroupStatus(), count: groupCount))
+    }
+
+    func update(_ group: GroupID, _ status: GroupStatus) {
+        groups.withLockedValue { $0[Int(group.rawValue)] = status }
+    }
+
+    func snapshot() -> [GroupStatus] { groups.withLockedValue { $0 } }
+
+    var clientCounts: Counts { counts.withLockedValue { $0 } }
+
+    /// Counts a connection in; false where `limit` are open already.
+    func open(limit: Int) -> Bool {
+        counts.withLockedValue { counts in
+            guard counts.clients < limit else {
+                counts.refused += 1
+                return false
+            }
+            counts.clients += 1
+            counts.accepted += 1
+            return true
+        }
+    }
+
+    func close(requests: Int) {
+        counts.withLockedValue {
+            $0.clients -= 1
+            $0.requests += requests
+        }
+    }
+}

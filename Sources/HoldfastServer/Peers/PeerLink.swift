@@ -1,0 +1,137 @@
+// This reactor's way to one peer: a connection that is made again whenever it breaks, and carries
+// the messages of the reactor's groups. One direction only; what the peer says comes over its own
+// link.
+//
+//   idle -> connecting -> open -> idle (broken; the next try waits)
+//
+// Raft allows every message to be lost, so what cannot be sent is dropped: memory stays bounded
+// when a peer is slow or away.
+
+import Bytes
+import NIOCore
+import NIOPosix
+import PeerWire
+import RaftCore
+
+final class PeerLink {
+    private enum State {
+        case idle(retryIn: Int)
+        case connecting
+        case open(any Channel)
+        case closed
+    }
+
+    /// Bytes handed to the socket and not written: above this the peer is too slow, and messages
+    /// are dropped until it has caught up. Two full windows of appends.
+    private static let outstandingBytesMax = 16 * 1024 * 1024
+    /// Ticks between two tries: short enough that a restarted peer is back within an election.
+    private static let retryTicks = 4
+
+    let peer: NodeConfiguration
+    private unowned let reactor: Reactor
+    private var state = State.idle(retryIn: 0)
+    private var encoder: FrameEncoder
+    private var buffer = ByteBuffer()
+    private var outstandingBytes = 0
+    private(set) var dropped = 0
+    /// The tick of the peer's latest message, and of the first one since it was last silent.
+    private var lastHeard: Int?
+    private var heardSince = 0
+
+    init(to peer: NodeConfiguration, reactor: Reactor) {
+        self.peer = peer
+        self.reactor = reactor
+        encoder = FrameEncoder(cluster: reactor.node.configuration.cluster)
+    }
+
+    // MARK: Liveness
+
+    /// Silence after which a peer counts as away: an election timeout.
+    private var silenceTicks: Int { reactor.node.configuration.timing.electionTicks }
+
+    func heard(at tick: Int) {
+        if !isAlive(at: tick) { heardSince = tick }
+        lastHeard = tick
+    }
+
+    func isAlive(at tick: Int) -> Bool {
+        guard let lastHeard else { return false }
+        return tick - lastHeard <= silenceTicks
+    }
+
+    /// Alive, and for at least `ticks`.
+    func isSteady(_ ticks: Int, at tick: Int) -> Bool {
+        isAlive(at: tick) && tick - heardSince >= ticks
+    }
+
+    // MARK: Sending
+
+    func send(_ message: Message, group: GroupID) {
+        guard case .open = state, outstandingBytes < Self.outstandingBytesMax else {
+            dropped += 1
+            return
+        }
+        encoder.encode(message, group: group, into: &buffer)
+    }
+
+    /// Writes what the turn has collected, in one call.
+    func flush() {
+        guard case .open(let channel) = state, buffer.readableBytes > 0 else { return }
+        let bytes = buffer
+        buffer = channel.allocator.buffer(capacity: 16 * 1024)
+        outstandingBytes += bytes.readableBytes
+        let count = bytes.readableBytes
+        let link = NIOLoopBound(self, eventLoop: reactor.loop)
+        channel.writeAndFlush(bytes).whenComplete { _ in link.value.outstandingBytes -= count }
+    }
+
+    // MARK: The connection
+
+    func tick() {
+        guard case .idle(let retryIn) = state else { return }
+        guard retryIn <= 0 else {
+            state = .idle(retryIn: retryIn - 1)
+            return
+        }
+        connect()
+    }
+
+    private func connect() {
+        state = .connecting
+        let link = NIOLoopBound(self, eventLoop: reactor.loop)
+        ClientBootstrap(group: reactor.loop)
+            .connectTimeout(.seconds(1))
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .connect(host: peer.host, port: peer.peerPort)
+            .whenComplete { result in
+                switch result {
+                case .success(let channel): link.value.opened(channel)
+                case .failure: link.value.broken()
+                }
+            }
+    }
+
+    private func opened(_ channel: any Channel) {
+        guard case .connecting = state else {
+            channel.close(promise: nil)
+            return
+        }
+        state = .open(channel)
+        buffer.clear()
+        encoder.encode(reactor.node.hello, into: &buffer)
+        let link = NIOLoopBound(self, eventLoop: reactor.loop)
+        channel.closeFuture.whenComplete { _ in link.value.broken() }
+        flush()
+    }
+
+    private func broken() {
+        if case .closed = state { return }
+        state = .idle(retryIn: Self.retryTicks)
+        buffer.clear()
+    }
+
+    func close() {
+        if case .open(let channel) = state { channel.close(promise: nil) }
+        state = .closed
+    }
+}

@@ -1,0 +1,128 @@
+// What can go wrong with the log, as one enum. Three kinds, and the server must tell them apart:
+// - refused: the directory is not this node's, or in use. Nothing was written.
+// - damage: the directory is this node's and has lost or changed something that was durable. The
+//   node must not vote, since it may have forgotten a vote or an acknowledged entry.
+// - io: a call to the disk failed, and what it did is unknown. The store is dead from then on.
+
+package import Bytes
+package import RaftCore
+
+/// Why the store cannot serve. The description says what to do next.
+package enum LogStoreError: Error, Hashable, Sendable {
+    /// The directory belongs to another cluster.
+    case otherCluster(directory: String, found: NodeIdentity, expected: NodeIdentity)
+    /// The directory belongs to another node of this cluster.
+    case otherNode(directory: String, found: NodeIdentity, expected: NodeIdentity)
+    /// The directory was made for another number of shard groups.
+    case otherGroupCount(directory: String, found: Int, expected: Int)
+    /// The directory was written in a format that this build does not know.
+    case unknownFormat(directory: String, found: UInt32)
+    /// Another process, or another store of this one, has the directory open.
+    case inUse(directory: String)
+    /// SQLite does not run with a setting that durability rests on.
+    case setting(pragma: String, wanted: String, found: String)
+    /// Something that was durable is gone or different. Must not vote.
+    case damage(Damage)
+    /// A call to the disk failed with unknown outcome. Stop the process; never retry.
+    case io(call: String, reason: String)
+    /// An entry above the limit; nothing was written, and the store goes on.
+    case entryTooLarge(GroupID, LogIndex, bytes: Int)
+    /// The store was closed before.
+    case closed
+}
+
+/// What the log has lost, or what in it is not as it was written.
+package enum Damage: Hashable, Sendable {
+    /// A file of the directory is not there.
+    case missingFile(String)
+    /// The identity file cannot be read.
+    case identity
+    /// The sidecar, which says how far the log was durable, cannot be read.
+    case sidecar
+    /// The log ends before the row that the sidecar knows to be durable.
+    case shorterThanDurable(last: UInt64, durable: UInt64)
+    /// The durable row is there and is not the one that was written.
+    case otherHistory(sequence: UInt64)
+    /// A row's bytes are not what was written.
+    case row(sequence: UInt64, DecodeError)
+    /// Rows are missing inside the log.
+    case missingRow(sequence: UInt64)
+    /// A row does not continue the one before it.
+    case brokenChain(sequence: UInt64)
+    /// A row names a group that this node does not have.
+    case unknownGroup(sequence: UInt64, GroupID)
+    /// A group's entries do not follow each other.
+    case gap(sequence: UInt64, GroupID, LogIndex)
+    /// A group's terms go back, or pass its hard state's.
+    case terms(GroupID)
+    /// SQLite finds the database file malformed.
+    case database(reason: String)
+}
+
+extension LogStoreError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .otherCluster(let directory, let found, let expected):
+            "\(directory) belongs to cluster \(found.cluster.text), this is cluster "
+                + "\(expected.cluster.text). Give this node its own data directory."
+        case .otherNode(let directory, let found, let expected):
+            "\(directory) belongs to node \(found.node.rawValue), this is node "
+                + "\(expected.node.rawValue). Start that node from it, or give this one its own."
+        case .otherGroupCount(let directory, let found, let expected):
+            "\(directory) holds \(found) shard groups, the configuration says \(expected). Set it "
+                + "back to \(found): the number cannot change under existing data."
+        case .unknownFormat(let directory, let found):
+            "\(directory) is of format \(found), this build knows \(Identity.formatVersion). Start "
+                + "the version of holdfastd that wrote it."
+        case .inUse(let directory):
+            "\(directory) is open already. Stop the other process, or configure another directory."
+        case .setting(let pragma, let wanted, let found):
+            "SQLite runs with \(pragma) = \(found), durability needs \(wanted). Use the file system"
+                + " and the SQLite library that the manual names."
+        case .damage(let damage):
+            "\(damage) This node may have forgotten a vote or an acknowledged entry and must not "
+                + "vote. Keep the directory, take the node out of the cluster and add it again "
+                + "under a new id with an empty directory."
+        case .io(let call, let reason):
+            "\(call) failed: \(reason). What reached the disk is unknown. Stop the process, check "
+                + "the disk, start again."
+        case .entryTooLarge(let group, let index, let bytes):
+            "entry \(index.rawValue) of group \(group.rawValue) has \(bytes) bytes, at most "
+                + "\(Limits.entryBytesMax) are stored. Lower the limit on commands."
+        case .closed:
+            "the log store was closed. Open it again."
+        }
+    }
+}
+
+extension Damage: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .missingFile(let path):
+            "\(path) is missing."
+        case .identity:
+            "The identity file is unreadable."
+        case .sidecar:
+            "The file that says how far the log is durable is unreadable."
+        case .shorterThanDurable(let last, let durable):
+            "The log ends at row \(last), but row \(durable) was durable."
+        case .otherHistory(let sequence):
+            "Row \(sequence) of the log is not the one that was durable."
+        case .row(let sequence, let error):
+            "Row \(sequence) of the log is unreadable (\(error))."
+        case .missingRow(let sequence):
+            "Row \(sequence) of the log is missing."
+        case .brokenChain(let sequence):
+            "Row \(sequence) of the log does not continue the row before it."
+        case .unknownGroup(let sequence, let group):
+            "Row \(sequence) of the log names group \(group.rawValue), which does not exist."
+        case .gap(let sequence, let group, let index):
+            "Row \(sequence) of the log leaves a gap before entry \(index.rawValue) of group "
+                + "\(group.rawValue)."
+        case .terms(let group):
+            "The terms of group \(group.rawValue) do not ascend."
+        case .database(let reason):
+            "SQLite finds the log malformed (\(reason))."
+        }
+    }
+}

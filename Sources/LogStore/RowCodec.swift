@@ -1,0 +1,146 @@
+// One row of the journal: what one `store` made durable, for all groups together.
+//
+//     1 byte    format version
+//     1 byte    flags: bit 0, the body is an LZ4 block
+//     16 bytes  chain value of the row before
+//     4 bytes   length of the body before compression
+//     ...       body
+//     4 bytes   CRC-32C of everything before
+//
+// The body, for each group: its number, hard state, and entries. A row is judged by its checksum,
+// then by its chain, and only then are its contents read.
+
+import Bytes
+import RaftCore
+
+/// One group's part of a row.
+struct RowPart: Hashable {
+    var group: GroupID
+    var hardState: HardState
+    var entries: [Entry]
+}
+
+enum RowCodec {
+    static let version: UInt8 = 1
+    private static let compressed: UInt8 = 1
+    /// Below this a body is left as it is: what LZ4 would save is less than a page.
+    private static let compressFromBytes = 4_096
+
+    private enum EntryTag: UInt8 {
+        case noop = 0
+        case command = 1
+    }
+
+    // MARK: Writing
+
+    static func encode(_ parts: ArraySlice<RowPart>, after chain: ChainValue) -> [UInt8] {
+        var body = ByteWriter(capacity: 1_024)
+        body.writeCount(parts.count)
+        for part in parts { write(part, into: &body) }
+        var payload = body.bytes[...]
+        var flags: UInt8 = 0
+        if payload.count >= compressFromBytes, let smaller = LZ4Block.compress(payload),
+            smaller.count < payload.count
+        {
+            payload = smaller[...]
+            flags = compressed
+        }
+        var row = ByteWriter(capacity: payload.count + 32)
+        row.write(version)
+        row.write(flags)
+        row.write(chain.high)
+        row.write(chain.low)
+        row.write(UInt32(body.count))
+        row.write(payload)
+        row.write(CRC32C.checksum(row.bytes))
+        return row.bytes
+    }
+
+    private static func write(_ part: RowPart, into body: inout ByteWriter) {
+        body.write(part.group.rawValue)
+        body.writeVarint(part.hardState.term.rawValue)
+        // Node ids start at 1, so 0 stands for no vote.
+        body.writeVarint(part.hardState.vote?.rawValue ?? 0)
+        body.writeVarint(part.hardState.commit.rawValue)
+        body.writeVarint(part.entries.first?.index.rawValue ?? 0)
+        body.writeCount(part.entries.count)
+        for entry in part.entries {
+            body.writeVarint(entry.term.rawValue)
+            switch entry.content {
+            case .noop: body.write(EntryTag.noop.rawValue)
+            case .command(let payload):
+                body.write(EntryTag.command.rawValue)
+                body.writeLengthPrefixed(payload)
+            }
+        }
+    }
+
+    // MARK: Reading
+
+    /// What a row says, and the chain value that it continues.
+    static func decode(_ row: [UInt8]) throws(DecodeError) -> (chain: ChainValue, parts: [RowPart])
+    {
+        guard row.count >= 26 else { throw .invalid("length of a row") }
+        var trailer = ByteReader(row[(row.count - 4)...])
+        guard try trailer.readUInt32() == CRC32C.checksum(row[..<(row.count - 4)]) else {
+            throw .checksumMismatch
+        }
+        var reader = ByteReader(row[..<(row.count - 4)])
+        let version = try reader.readUInt8()
+        guard version == Self.version else { throw .unknownTag(version) }
+        let flags = try reader.readUInt8()
+        guard flags & ~compressed == 0 else { throw .unknownTag(flags) }
+        let chain = ChainValue(high: try reader.readUInt64(), low: try reader.readUInt64())
+        let bodyBytes = Int(try reader.readUInt32())
+        guard bodyBytes <= Limits.rowBytesMax else { throw .tooLarge(bodyBytes) }
+        var payload = reader.readRest()
+        if flags & compressed != 0 {
+            payload = try LZ4Block.decompress(
+                payload,
+                originalCount: bodyBytes,
+                limit: Limits.rowBytesMax
+            )[...]
+        }
+        guard payload.count == bodyBytes else { throw .invalid("length of a row's body") }
+        return (chain, try parts(of: payload))
+    }
+
+    private static func parts(of body: ArraySlice<UInt8>) throws(DecodeError) -> [RowPart] {
+        var reader = ByteReader(body)
+        var parts: [RowPart] = []
+        for _ in 0..<(try reader.readCount(limit: Limits.groupsMax)) {
+            parts.append(try part(&reader))
+        }
+        try reader.expectEnd()
+        return parts
+    }
+
+    private static func part(_ reader: inout ByteReader) throws(DecodeError) -> RowPart {
+        let group = GroupID(try reader.readUInt16())
+        var hardState = HardState()
+        hardState.term = Term(try reader.readVarint())
+        let vote = try reader.readVarint()
+        hardState.vote = vote == 0 ? nil : NodeID(vote)
+        hardState.commit = LogIndex(try reader.readVarint())
+        let first = try reader.readVarint()
+        let count = try reader.readCount(limit: Limits.rowEntriesMax)
+        guard count == 0 || first >= 1, first <= UInt64(Int64.max) else {
+            throw .invalid("index of a row's first entry")
+        }
+        var entries: [Entry] = []
+        for place in 0..<UInt64(count) {
+            let term = Term(try reader.readVarint())
+            guard let tag = EntryTag(rawValue: try reader.readUInt8()) else {
+                throw .invalid("kind of an entry")
+            }
+            let content: Entry.Content =
+                switch tag {
+                case .noop: .noop
+                case .command:
+                    .command(try reader.readLengthPrefixed(limit: Limits.entryBytesMax))
+                }
+            entries.append(Entry(term: term, index: LogIndex(first + place), content: content))
+        }
+        return RowPart(group: group, hardState: hardState, entries: entries)
+    }
+}

@@ -1,0 +1,73 @@
+// The node's executable: arguments, configuration, signals. Everything else is `HoldfastServer`.
+
+import ArgumentParser
+import HoldfastServer
+import Logging
+import ServiceLifecycle
+import UnixSignals
+
+@main
+struct Holdfastd: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "holdfastd",
+        abstract: "Runs one node of a Holdfast cluster.",
+        discussion: """
+            SIGTERM or SIGINT hands leadership to other nodes, answers what is under way, and ends.
+
+            Exit codes: 0 stopped as asked, 64 wrong arguments, 65 damaged data, 69 a port is in \
+            use, 70 a safety rule was broken, 73 the data directory is another node's or in use, \
+            74 the disk failed, 78 a mistake in the configuration.
+            """
+    )
+
+    @Option(help: "The cluster's configuration file.")
+    var config: String
+
+    @Option(help: "Which of the configuration's nodes this is.")
+    var node: String
+
+    @Option(help: "The data directory. Default: the node's 'data', or .holdfast/NODE.")
+    var data: String?
+
+    @Option(help: "How much to log: trace, debug, info, notice, warning, error or critical.")
+    var logLevel = "info"
+
+    func run() async throws {
+        guard let level = Logger.Level(rawValue: logLevel) else {
+            fatal(.usage("--log-level \(logLevel) is not one of \(levels)"))
+        }
+        LoggingSystem.bootstrap { label in
+            var handler = StreamLogHandler.standardError(label: label)
+            handler.logLevel = level
+            return handler
+        }
+        let logger = Logger(label: "holdfastd")
+        let cluster: ClusterConfiguration
+        do {
+            cluster = try ClusterConfiguration(path: config)
+        } catch {
+            fatal(.configuration("\(error)"))
+        }
+        let service: HoldfastNode
+        do {
+            service = try await HoldfastNode.start(
+                cluster,
+                node: node,
+                dataDirectory: data,
+                logger: logger
+            )
+        } catch .reason(let reason) {
+            fatal(reason)
+        }
+        let group = ServiceGroup(
+            services: [service],
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
+        )
+        try await group.run()
+    }
+
+    private var levels: String {
+        Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+    }
+}

@@ -1,0 +1,137 @@
+import HoldfastServer
+import RaftCore
+import Testing
+
+private let good = """
+    cluster-id: 7d3a5c52-93d1-4f0e-9b7e-52d0c1a4a003
+    groups: 8
+    reactors: 2
+    timing:
+      tick: 20ms
+      heartbeat: 40ms
+      election: 1s
+    limits:
+      value-bytes: 64KiB
+    nodes:
+      - name: n2
+        id: 2
+        host: 127.0.0.1
+        cluster-port: 7102
+        standalone-port: 7202
+        peer-port: 7302
+        data: /var/lib/holdfast
+      - name: n1
+        id: 1
+        host: 127.0.0.1
+        cluster-port: 7101
+        standalone-port: 7201
+        peer-port: 7301
+    """
+
+/// The message for `good` with one text replaced by another.
+private func complaint(_ old: String, _ new: String) -> String? {
+    guard let range = good.firstRange(of: old) else { return "the test replaces nothing" }
+    var text = good
+    text.replaceSubrange(range, with: new)
+    do {
+        _ = try ClusterConfiguration(yaml: text, file: "c.yaml")
+        return nil
+    } catch {
+        return error.description
+    }
+}
+
+@Suite("Configuration files")
+struct ConfigurationTests {
+    @Test("a whole file is read, its nodes by id")
+    func reads() throws {
+        let configuration = try ClusterConfiguration(yaml: good, file: "c.yaml")
+        #expect(
+            configuration.cluster
+                == ClusterID(high: 0x7d3a_5c52_93d1_4f0e, low: 0x9b7e_52d0_c1a4_a003)
+        )
+        #expect(configuration.groupCount == 8)
+        #expect(configuration.reactors == 2)
+        #expect(configuration.nodes.map(\.name) == ["n1", "n2"])
+        #expect(configuration.timing.electionTicks == 50)
+        #expect(configuration.timing.heartbeatTicks == 2)
+        #expect(configuration.limits.valueBytesMax == 65_536)
+        #expect(configuration.node(named: "n2")?.dataDirectory == "/var/lib/holdfast")
+        #expect(configuration.node(NodeID(1))?.peerPort == 7301)
+    }
+
+    @Test(
+        "each mistake is told with its line and what is allowed",
+        arguments: [
+            (
+                "groups: 8", "groups: 0",
+                "c.yaml:2: 'groups' must be a whole number from 1 to 1024, not '0'"
+            ),
+            (
+                "groups: 8", "groups: many",
+                "c.yaml:2: 'groups' must be a whole number from 1 to 1024, not 'many'"
+            ),
+            (
+                "groups: 8", "group: 8",
+                "c.yaml:2: 'group' is not known; allowed here: cluster-id, groups, "
+                    + "limits, nodes, reactors, timing"
+            ),
+            (
+                "tick: 20ms", "tick: 20",
+                "c.yaml:5: 'timing.tick' must be a time from 5ms to 1000ms, as '50ms' or '5s'"
+            ),
+            (
+                "tick: 20ms", "tock: 20ms",
+                "c.yaml:5: 'timing.tock' is not known; allowed here: commit, election, "
+                    + "handover, heartbeat, parking, tick"
+            ),
+            (
+                "election: 1s", "election: 50ms",
+                "c.yaml:7: 'timing.election' must be at least three times 'timing.heartbeat'"
+            ),
+            (
+                "heartbeat: 40ms", "heartbeat: 10ms",
+                "c.yaml:6: 'timing.heartbeat' must not be shorter than 'timing.tick'"
+            ),
+            (
+                "64KiB", "9999999MiB",
+                "c.yaml:9: 'limits.value-bytes' must be a size from 1024 to 4194304 "
+                    + "bytes, as '65536', '64KiB' or '1MiB'"
+            ),
+            ("id: 1\n", "id: 2\n", "c.yaml:19: 'nodes[1].id' 2 is used by two nodes"),
+            ("name: n1", "name: n2", "c.yaml:18: 'nodes[1].name' 'n2' is used by two nodes"),
+            (
+                "peer-port: 7301", "peer-port: 7102",
+                "c.yaml:23: 'nodes[1].peer-port' 127.0.0.1:7102 is also n2 cluster-port"
+            ),
+            (
+                "peer-port: 7301", "peer-port: 70000",
+                "c.yaml:23: 'nodes[1].peer-port' must be a whole number from 1 to "
+                    + "65535, not '70000'"
+            ),
+            (
+                "7d3a5c52-", "7d3a5c5-",
+                "c.yaml:1: 'cluster-id' must be 32 hexadecimal digits (hyphens allowed)"
+            ),
+            ("reactors: 2", "groups: 2", "c.yaml:2: 'groups' stands here twice"),
+            (
+                "host: 127.0.0.1", "host: [1]",
+                "c.yaml:13: 'nodes[0].host' must be a text that is not empty"
+            ),
+        ]
+    )
+    func mistakes(old: String, new: String, message: String) {
+        #expect(complaint(old, new) == message)
+    }
+
+    @Test("what is no YAML, empty, or without nodes says so")
+    func unreadable() {
+        #expect(complaint(good, "") == "c.yaml: is empty")
+        #expect(complaint(good, "- a\n- b") == "c.yaml:1: the file must hold keys and values")
+        #expect(complaint(good, "a: [")?.hasPrefix("c.yaml:") == true)
+        let alone = "cluster-id: 7d3a5c52-93d1-4f0e-9b7e-52d0c1a4a003"
+        #expect(
+            complaint(good, alone) == "c.yaml:1: 'nodes' must be a list with an item for each node"
+        )
+    }
+}

@@ -1,0 +1,152 @@
+// Damage is noticed: a log that has lost or changed something durable is not opened, and bytes that
+// are no row make an error.
+
+import Bytes
+import Foundation
+import RaftCore
+import Testing
+
+@testable import LogStore
+
+@Suite("LogStore's damage")
+struct DamageTests {
+    /// A directory whose log holds 20 rows, the last ones in the write-ahead log only: the copy of
+    /// one that is in use, which is what a crash leaves behind.
+    private func written() throws -> TemporaryDirectory {
+        let directory = TemporaryDirectory()
+        let store = try open(directory, groups: 1)
+        _ = try store.recover()
+        var model = ModelGroup()
+        var random = SplitMix64(seed: 5)
+        for number in 0..<20 {
+            var batch = model.batch(&random, payloadMax: 200)
+            if batch.entries.isEmpty {
+                let next = LogIndex(UInt64(model.entries.count + 1))
+                let noop = Entry(term: model.hardState.term, index: next, content: .noop)
+                model.entries.append(noop)
+                batch.entries = [noop]
+            }
+            try store.store([(GroupID(0), batch)])
+            if number == 9 { try store.checkpoint() }
+        }
+        let copy = TemporaryDirectory()
+        try FileManager.default.copyItem(atPath: directory.path, toPath: copy.path)
+        try store.close()
+        return copy
+    }
+
+    @Test("the log without its write-ahead log is shorter than what was durable")
+    func lostWAL() throws {
+        let directory = try written()
+        try FileManager.default.removeItem(at: directory.file("log.db-wal"))
+        let store = try open(directory, groups: 1)
+        #expect(throws: LogStoreError.damage(.shorterThanDurable(last: 10, durable: 20))) {
+            _ = try store.recover()
+        }
+    }
+
+    @Test(
+        "a missing database, sidecar or identity is damage",
+        arguments: ["log.db", "durable", "identity"]
+    )
+    func missing(name: String) throws {
+        let directory = try written()
+        try FileManager.default.removeItem(at: directory.file(name))
+        #expect(throws: LogStoreError.damage(.missingFile(directory.path + "/" + name))) {
+            _ = try open(directory, groups: 1)
+        }
+    }
+
+    @Test("a flipped bit in the write-ahead log is noticed, or changes nothing")
+    func flippedInLog() throws {
+        let directory = try written()
+        let file = directory.file("log.db-wal")
+        let whole = try Data(contentsOf: file)
+        let sound = try contents(directory)
+        var noticed = 0
+        var random = SplitMix64(seed: 11)
+        for _ in 0..<60 {
+            var changed = whole
+            changed[random.below(whole.count)] ^= 1 << UInt8(random.below(8))
+            try changed.write(to: file)
+            try? FileManager.default.removeItem(at: directory.file("log.db-shm"))
+            do {
+                #expect(try contents(directory) == sound)
+            } catch {
+                noticed += 1
+            }
+        }
+        #expect(noticed >= 20, "most bits matter; \(noticed) of 60 were noticed")
+    }
+
+    /// What recovery finds, with the files left as they are.
+    private func contents(_ directory: TemporaryDirectory) throws -> [Entry] {
+        let copy = TemporaryDirectory()
+        try FileManager.default.copyItem(atPath: directory.path, toPath: copy.path)
+        let store = try open(copy, groups: 1)
+        let found = try store.recover()[0].entries
+        try store.close()
+        return found
+    }
+
+    @Test("every flipped bit of a row is told")
+    func flippedInRow() throws {
+        let payload = Array("a command".utf8)[...]
+        let part = RowPart(
+            group: GroupID(1),
+            hardState: HardState(term: Term(3), vote: NodeID(2), commit: LogIndex(1)),
+            entries: [
+                Entry(term: Term(2), index: LogIndex(1), content: .noop),
+                Entry(term: Term(3), index: LogIndex(2), content: .command(payload)),
+            ]
+        )
+        let chain = ChainValue(high: 1, low: 2)
+        let row = RowCodec.encode([part], after: chain)
+        let sound = try RowCodec.decode(row)
+        #expect(sound.chain == chain)
+        #expect(sound.parts == [part])
+        for bit in 0..<row.count * 8 {
+            var changed = row
+            changed[bit / 8] ^= 1 << UInt8(bit % 8)
+            #expect(throws: DecodeError.self) { _ = try RowCodec.decode(changed) }
+        }
+    }
+
+    @Test("bytes that are no row make an error, with a sound checksum too")
+    func garbage() {
+        var random = SplitMix64(seed: 4)
+        var refused = 0
+        for _ in 0..<20_000 {
+            var writer = ByteWriter()
+            writer.write(RowCodec.version)
+            writer.write(UInt8(random.below(2)))
+            writer.write(UInt64(0))
+            writer.write(UInt64(0))
+            let body = (0..<random.below(60)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+            writer.write(UInt32(random.below(2) == 0 ? body.count : random.below(100_000)))
+            writer.write(body)
+            writer.write(CRC32C.checksum(writer.bytes))
+            do {
+                _ = try RowCodec.decode(writer.bytes)
+            } catch {
+                refused += 1
+            }
+        }
+        #expect(refused > 15_000, "\(refused) of 20,000 were refused")
+    }
+
+    @Test("a row that does not continue the one before it is told")
+    func brokenChain() throws {
+        let start = ChainValue(high: 1, low: 2)
+        var recovery = Recovery(groupCount: 1, start: start)
+        let part = RowPart(group: GroupID(0), hardState: HardState(term: Term(1)), entries: [])
+        let row = RowCodec.encode([part], after: start)
+        try recovery.take(row, sequence: 1)
+        #expect(throws: LogStoreError.damage(.brokenChain(sequence: 2))) {
+            try recovery.take(row, sequence: 2)
+        }
+        #expect(throws: LogStoreError.damage(.missingRow(sequence: 2))) {
+            try recovery.take(row, sequence: 3)
+        }
+    }
+}
