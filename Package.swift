@@ -122,6 +122,14 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
+            name: "ClusterTests",
+            dependencies: [
+                "HoldfastClient", "HoldfastServer", "holdfastd",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "HoldfastClientTests",
             dependencies: [
                 "HoldfastClient", "HoldfastWire",

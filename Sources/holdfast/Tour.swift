@@ -1,5 +1,5 @@
-// `holdfast tour`: one session's life through the Swift client, with timings, and with the crash of the
-// node that leads it in between. It fails, and says where, when a promise is not kept.
+// `holdfast tour`: one session's life through the Swift client, with timings, and with the crash of
+// the node that leads it in between. It fails, and says where, when a promise is not kept.
 
 import ArgumentParser
 import Glibc

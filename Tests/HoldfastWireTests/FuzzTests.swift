@@ -39,7 +39,7 @@ import Testing
         return stream
     }
 
-    @Test func `requests`() {
+    @Test func `garbage for requests`() {
         var chance = Chance(seed: 0x4f1d)
         let limits = RequestLimits(
             argumentBytesMax: 40,
@@ -77,7 +77,7 @@ import Testing
         #expect(counts.requests > 5_000 && counts.refusals > 1_000 && counts.errors > 5_000)
     }
 
-    @Test func `replies`() {
+    @Test func `garbage for replies`() {
         var chance = Chance(seed: 0x5eed)
         let limits = ReplyLimits(
             stringBytesMax: 40,
@@ -113,7 +113,7 @@ import Testing
         #expect(counts.values > 10_000 && counts.errors > 5_000)
     }
 
-    @Test func `ids`() {
+    @Test func `garbage for ids`() {
         var chance = Chance(seed: 0x1d)
         let digits = RoutingCharacters.alphabet
         var read = 0

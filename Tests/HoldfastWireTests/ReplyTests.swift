@@ -110,8 +110,6 @@ func written(
         var chance = Chance(seed: UInt64(version.rawValue))
         for _ in 0..<300 {
             let values = (0..<4).map { _ in Self.anyValue(&chance, depth: 4) }
-            let text = written(version) { writer in values.forEach { writer.value($0) } }
-            _ = text
             var writer = ReplyWriter(buffer: ByteBuffer(), version: version)
             values.forEach { writer.value($0) }
             let stream = Array(writer.buffer.readableBytesView)

@@ -1,0 +1,60 @@
+// One holdfastd as a process of its own, told apart by its pid and nothing else.
+
+import Foundation
+
+/// Why a node cannot be used by a test.
+struct ProcessFailure: Error, CustomStringConvertible {
+    var description: String
+}
+
+/// A child process. Whoever starts it must `end` it, also after a failure.
+final class NodeProcess {
+    private(set) var pid: pid_t = 0
+
+    var isRunning: Bool { pid != 0 }
+
+    /// Where the build put the executable: beside the tests.
+    static let executable: String = {
+        let own = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        return own.deletingLastPathComponent().appendingPathComponent("holdfastd").path
+    }()
+
+    func start(_ arguments: [String], log: String) throws {
+        precondition(!isRunning, "a node is started once at a time")
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        posix_spawn_file_actions_adddup2(&actions, 1, 2)
+        var words = ([Self.executable] + arguments).map { strdup($0) }
+        words.append(nil)
+        defer { for word in words { free(word) } }
+        let code = posix_spawn(&pid, Self.executable, &actions, nil, words, environ)
+        guard code == 0 else {
+            pid = 0
+            throw ProcessFailure(
+                description: "\(Self.executable): \(String(cString: strerror(code)))"
+            )
+        }
+    }
+
+    func signal(_ number: Int32) {
+        guard isRunning else { return }
+        kill(pid, number)
+    }
+
+    /// Sends a signal that ends the process, and waits for its end. Answers its exit code, or the
+    /// negative number of the signal that ended it.
+    @discardableResult
+    func end(by number: Int32) -> Int32 {
+        guard isRunning else { return 0 }
+        kill(pid, SIGCONT)
+        kill(pid, number)
+        var status: Int32 = 0
+        while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+        pid = 0
+        let signal = status & 0x7f
+        return signal == 0 ? status >> 8 & 0xff : -signal
+    }
+}
