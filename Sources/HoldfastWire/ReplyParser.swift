@@ -215,8 +215,8 @@ package struct ReplyParser: Sendable {
         case UInt8(ascii: "_"):
             guard line.isEmpty else { throw .badLine }
             return .null
-        case UInt8(ascii: "+"): return .status(input.text(line))
-        case UInt8(ascii: "-"): return .error(input.text(line))
+        case UInt8(ascii: "+"): return .status(try text(line))
+        case UInt8(ascii: "-"): return .error(try text(line))
         case UInt8(ascii: "#"):
             let text = input.text(line)
             guard text == "t" || text == "f" else { throw .badLine }
@@ -230,6 +230,13 @@ package struct ReplyParser: Sendable {
             return .bigNumber(text)
         default: throw .unknownType(type)
         }
+    }
+
+    /// The text of a line; a line feed alone within it would be two lines to another reader.
+    private func text(_ line: Range<Int>) throws(ReplyError) -> String {
+        let end = input.search(UInt8(ascii: "\n"), from: line.lowerBound, to: line.upperBound)
+        guard end == line.upperBound else { throw .badLine }
+        return input.text(line)
     }
 
     private mutating func aggregate(

@@ -60,7 +60,7 @@ struct CrashTests {
         try cluster.signal(leader, SIGSTOP)
         try await client.set(key, [2], repetition: .always)
         try cluster.signal(leader, SIGCONT)
-        // The old leader thinks that it still leads, for a moment; nobody may be told the old value.
+        // The old leader still thinks that it leads; nobody may be told the old value.
         for _ in 0..<20 { #expect(try await client.get(key) == [2]) }
         try await cluster.waitUntilReady()
     }

@@ -1,4 +1,4 @@
-// Three nodes on this machine's loopback, on ports that the kernel gave, in a directory of their own.
+// Three nodes on the loopback, on ports that the kernel gave, in a directory of their own.
 
 import Foundation
 import HoldfastClient

@@ -152,7 +152,8 @@ func written(
     @Test(arguments: [
         ("x\r\n", ReplyError.unknownType(UInt8(ascii: "x"))), ("\r\n", .badLine),
         (":\r\n", .badLine),
-        (":+1\r\n", .badLine), (":1\rx", .badLine), ("#y\r\n", .badLine), ("_x\r\n", .badLine),
+        (":+1\r\n", .badLine), ("+a\nb\r\n", .badLine), (":1\rx", .badLine), ("#y\r\n", .badLine),
+        ("_x\r\n", .badLine),
         (",0x10\r\n", .badLine), (",\r\n", .badLine), ("(1.5\r\n", .badLine), ("(-\r\n", .badLine),
         ("$x\r\n", .badLength), ("$-2\r\n", .badLength), ("=-1\r\n", .badLength),
         ("%-1\r\n", .badLength), ("*?\r\n", .badLength), ("$?\r\n", .badLength),
