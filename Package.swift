@@ -141,6 +141,18 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
+            name: "HoldfastWireTests",
+            dependencies: [
+                "HoldfastWire", .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "CommandsTests",
+            dependencies: ["Commands", "HoldfastWire", "SessionMachine"],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "LogStoreTests",
             dependencies: ["Bytes", "LogStore", "RaftCore"],
             swiftSettings: settings
