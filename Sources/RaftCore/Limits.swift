@@ -18,6 +18,10 @@ package struct Limits: Sendable {
     /// Read barriers waiting in one group. Callers batch, so each may stand for many reads.
     package var waitingReadsMax = 65_536
 
+    /// Messages of later terms are ignored: at a thousand elections a second it is 292 million
+    /// years away.
+    package static let highestTerm = Term(UInt64(Int64.max))
+
     package init() {}
 }
 

@@ -4,6 +4,9 @@
 extension RaftNode {
     mutating func receive(_ message: Message, _ effects: inout Effects) {
         guard message.to == id, message.from != id, isVoter(message.from) else { return }
+        // A term that no cluster can reach by elections is forged or damaged. Adopted, it would
+        // leave no room for the next one.
+        guard message.term <= Limits.highestTerm else { return }
         if message.term > term {
             guard adoptTerm(of: message) else {
                 answerWithoutAdopting(message, &effects)
