@@ -1,4 +1,4 @@
-// Raft section 5.2 and 5.4.1, dissertation 6.2 (CheckQuorum) and 9.6 (PreVote): one test a sentence.
+// Raft section 5.2 and 5.4.1, dissertation 6.2 (CheckQuorum) and 9.6 (PreVote): a test a sentence.
 
 import RaftCore
 import Testing

@@ -5,8 +5,8 @@ import Testing
 
 @Suite("Log replication (section 5.3)")
 struct ReplicationTests {
-    /// "When the entry has been safely replicated, the leader applies the entry to its state machine
-    /// and returns the result of that execution to the client."
+    /// "When the entry has been safely replicated, the leader applies the entry to its state
+    /// machine and returns the result of that execution to the client."
     @Test("an entry of a majority is applied everywhere")
     func replicates() {
         var cluster = Cluster(size: 3)
