@@ -36,7 +36,12 @@ struct DataDirectory {
         }
     }
 
-    func close() { Glibc.close(lock) }
+    func close() {
+        // Unlocked by name: a child that is just being spawned may hold a copy of the descriptor,
+        // and closing this one alone would leave the directory locked until it is gone.
+        flock(lock, LOCK_UN)
+        Glibc.close(lock)
+    }
 
     private static func make(_ path: String) throws(LogStoreError) {
         var made = path.hasPrefix("/") ? "" : "."
@@ -74,6 +79,14 @@ struct DataDirectory {
         guard count == bytes.count, fsync(file) == 0 else { throw .last("write of \(temporary)") }
         guard rename(temporary, identityPath) == 0 else { throw .last("rename of \(temporary)") }
         try sync()
+    }
+
+    /// Makes the empty database that SQLite will fill. SQLite would let others read it; what it
+    /// makes beside it takes the mode of this file.
+    func makeDatabaseFile() throws(LogStoreError) {
+        let file = open(databasePath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw .last("open of \(databasePath)") }
+        Glibc.close(file)
     }
 
     /// Makes the names of the directory's files durable.

@@ -60,6 +60,7 @@ package final class LogStore {
         if isNew, access(directory.sidecarPath, F_OK) == 0 {
             throw .damage(.missingFile(directory.databasePath))
         }
+        if isNew { try directory.makeDatabaseFile() }
         do {
             database = try Self.openDatabase(directory.databasePath)
         } catch {

@@ -51,6 +51,12 @@ final class NodeProcess {
         guard isRunning else { return 0 }
         kill(pid, SIGCONT)
         kill(pid, number)
+        return wait()
+    }
+
+    /// Waits until the process has ended by itself. Answers as `end` does.
+    func wait() -> Int32 {
+        guard isRunning else { return 0 }
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0, errno == EINTR {}
         pid = 0

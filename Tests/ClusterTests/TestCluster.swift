@@ -45,8 +45,11 @@ final class TestCluster {
     }
 
     /// Runs `body` on a cluster that is up; every process is gone afterwards, whatever happens.
-    static func with(_ body: (TestCluster) async throws -> Void) async throws {
-        let cluster = try TestCluster()
+    static func with(
+        nodeCount: Int = 3,
+        _ body: (TestCluster) async throws -> Void
+    ) async throws {
+        let cluster = try TestCluster(nodeCount: nodeCount)
         defer { cluster.remove() }
         for name in cluster.names { try cluster.start(name) }
         try await cluster.waitUntilReady()
@@ -60,13 +63,15 @@ final class TestCluster {
     }
 
     func start(_ name: String) throws {
-        try process(name).start(
-            [
-                "--config", configurationPath, "--node", name, "--data", directory + "/" + name,
-                "--log-level", "warning",
-            ],
-            log: log(name)
-        )
+        try process(name).start(arguments(name), log: log(name))
+    }
+
+    /// What `holdfastd` is started with; the data directory is the third from the end.
+    func arguments(_ name: String) -> [String] {
+        [
+            "--config", configurationPath, "--node", name, "--data", directory + "/" + name,
+            "--log-level", "warning",
+        ]
     }
 
     func crash(_ name: String) throws { try process(name).end(by: SIGKILL) }
@@ -75,6 +80,16 @@ final class TestCluster {
     func terminate(_ name: String) throws -> Int32 { try process(name).end(by: SIGTERM) }
 
     func signal(_ name: String, _ number: Int32) throws { try process(name).signal(number) }
+
+    /// Memory of a node's process that is in RAM.
+    func residentBytes(_ name: String) throws -> Int {
+        let path = "/proc/\(try process(name).pid)/statm"
+        let fields = try String(contentsOfFile: path, encoding: .utf8).split(separator: " ")
+        guard fields.count > 1, let pages = Int(fields[1]) else {
+            throw ProcessFailure(description: "\(path) is not as expected")
+        }
+        return pages * Int(getpagesize())
+    }
 
     func log(_ name: String) -> String { directory + "/" + name + ".log" }
 

@@ -43,6 +43,25 @@ struct DirectoryTests {
         try open(directory).close()
     }
 
+    @Test("nobody but the owner can read what is in it")
+    func modes() throws {
+        let directory = TemporaryDirectory()
+        let store = try open(directory)
+        _ = try store.recover()
+        var random = SplitMix64(seed: 1)
+        var group = ModelGroup()
+        try store.store([(GroupID(0), group.batch(&random, payloadMax: 100))])
+        let names = try FileManager.default.contentsOfDirectory(atPath: directory.path)
+        #expect(names.count >= 5)
+        for name in names {
+            let file = directory.path + "/" + name
+            let attributes = try FileManager.default.attributesOfItem(atPath: file)
+            let mode = try #require(attributes[.posixPermissions] as? NSNumber).intValue
+            #expect(mode == 0o600, "\(name) has mode \(String(mode, radix: 8))")
+        }
+        try store.close()
+    }
+
     private func contents(_ directory: TemporaryDirectory) throws -> [String: Data] {
         var files: [String: Data] = [:]
         for name in try FileManager.default.contentsOfDirectory(atPath: directory.path) {
