@@ -23,6 +23,10 @@ package struct Replica: Sendable {
     /// The last entry that the machine has seen.
     package private(set) var applied: LogIndex
 
+    /// A leader whose connection broke, until it is heard again or another one leads. Requests wait
+    /// for the election that is likely to follow rather than being sent to a dead node.
+    private var suspect: NodeID?
+
     var raftEffects = Effects()
     var parking: ParkingLot
     var proposals: ProposalQueue
@@ -49,7 +53,7 @@ package struct Replica: Sendable {
         into effects: inout ReplicaEffects
     ) {
         guard raft.isLeader, !raft.isTransferring else {
-            if let leader = raft.leader, leader != raft.id {
+            if let leader = leaderElsewhere {
                 effects.answer(token, .redirect(leader))
             } else if !parking.park(request, token) {
                 effects.answer(token, .overloaded)
@@ -75,7 +79,19 @@ package struct Replica: Sendable {
         }
     }
 
+    /// Who else leads, as far as this node can tell; nil while nobody is known to.
+    private var leaderElsewhere: NodeID? {
+        guard let leader = raft.leader, leader != raft.id, leader != suspect else { return nil }
+        return leader
+    }
+
+    /// The connection to a node broke. If it leads, it is suspected to have died.
+    package mutating func lostContact(with node: NodeID) {
+        if raft.leader == node { suspect = node }
+    }
+
     package mutating func receive(_ message: Message) {
+        if message.from == suspect { suspect = nil }
         raft.step(.received(message), into: &raftEffects)
     }
 
@@ -97,8 +113,9 @@ package struct Replica: Sendable {
 
     /// Ends a turn at `now`: proposes what was gathered, applies what is committed, answers.
     package mutating func endTurn(at now: MachineTime, into effects: inout ReplicaEffects) {
-        // A transfer that was given up: those who were parked for the new leader stay with the old.
-        if raft.isLeader, !raft.isTransferring { leaveParking(&effects) }
+        // A transfer that was given up, or a suspect that lives: those who were parked for a new
+        // leader go to the old one.
+        if raft.isLeader ? !raft.isTransferring : leaderElsewhere != nil { leaveParking(&effects) }
         finishRound(at: now, &effects)
         // A barrier that held may have asked for touches, and an election may have let parked
         // requests in: they go out with this turn, not with the next.

@@ -128,6 +128,7 @@ final class PeerLink {
         if case .closed = state { return }
         state = .idle(retryIn: Self.retryTicks)
         buffer.clear()
+        reactor.lostContact(with: peer.id)
     }
 
     func close() {

@@ -135,6 +135,11 @@ final class Reactor: @unchecked Sendable {
         markDirty(local)
     }
 
+    /// The link to a peer broke, as it does at once when the peer's process dies.
+    func lostContact(with peer: NodeID) {
+        for case let group? in groups { group.replica.lostContact(with: peer) }
+    }
+
     /// The disk's word. May be called on any thread.
     func stored(_ marks: [(group: GroupID, mark: PersistMark)]) {
         loop.execute {
