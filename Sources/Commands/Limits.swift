@@ -19,6 +19,12 @@ package struct RequestBounds: Sendable {
     package static let reasonBytesMax = 256
     /// Keys of one DEL, MGET or EXISTS: it takes effect in one go in each group.
     package static let keysMax = 16_384
+    /// Bytes of all keys of one DEL, which is one command of the log: no more than the largest
+    /// value that can be configured, so that every command fits an entry.
+    package static let deletedKeyBytesMax = 4 * 1024 * 1024
+    /// Bytes of the values in one reply to MGET. Unbounded, a request of a few kilobytes would have
+    /// a node build a reply of gigabytes.
+    package static let replyBytesMax = 64 * 1024 * 1024
     /// The longest idle timeout or life, in seconds: a hundred years. Longer ones are mistakes.
     package static let secondsMax: Int64 = 100 * 366 * 86_400
 
@@ -28,6 +34,9 @@ package struct RequestBounds: Sendable {
     package var defaultIdleSeconds: Int64 = 1_800
     /// The life of a session that asks for none, in seconds.
     package var defaultLifetimeSeconds: Int64 = 43_200
+
+    package static let tooLargeReply =
+        "the reply would have more than \(replyBytesMax) bytes; ask for fewer keys at a time"
 
     package init(valueBytesMax: Int) { self.valueBytesMax = valueBytesMax }
 }

@@ -85,9 +85,10 @@ extension ReplyWriter {
 
     private mutating func refusal(_ refusal: Refusal) {
         switch refusal {
-        case .tooLarge: error("ERR too large")
+        case .tooLarge: error("ERR the key, the value or the session is over its limit; store less")
         case .noLifetime: error("ERR TTL must be above 0")
-        case .full: error("OOM the group holds as many records as it can")
+        case .full:
+            error("OOM the shard group holds as many records as it can; end some or add groups")
         }
     }
 
@@ -102,6 +103,11 @@ extension ReplyWriter {
         switch read {
         case .get(let key): optional(machine.get(key))
         case .getMany(let keys):
+            var bytes = 0
+            for key in keys { bytes += machine.get(key)?.count ?? 0 }
+            guard bytes <= RequestBounds.replyBytesMax else {
+                return error("ERR \(RequestBounds.tooLargeReply)")
+            }
             array(keys.count)
             for key in keys { optional(machine.get(key)) }
         case .exists(let keys):

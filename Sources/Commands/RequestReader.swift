@@ -158,6 +158,13 @@ package struct RequestReader<Secrets: SessionSecrets> {
         var keys: [Key] = []
         keys.reserveCapacity(frame.count - 1)
         for place in 1..<frame.count { keys.append(try key(frame, place)) }
+        let bytes = keys.reduce(0) { $0 + $1.bytes.count }
+        guard command != .delete || bytes <= RequestBounds.deletedKeyBytesMax else {
+            throw RequestError(
+                "ERR the keys have more than \(RequestBounds.deletedKeyBytesMax) bytes together; "
+                    + "delete them in several commands"
+            )
+        }
         guard keys.count > 1 else {
             return .keyed(KeyedOperation(slot: slot(frame, 1), action: command.action(keys)))
         }

@@ -25,7 +25,7 @@ public import ServiceLifecycle
 /// )
 /// let session = try await client.sessions.create(for: "user-17")
 /// switch try await client.sessions.validate(session.token) {
-/// case .valid(let session): print(session.subject)
+/// case .valid(let session): print(session.state.subject)
 /// case .expired, .revoked, .mismatch, .unknown: print("please log in")
 /// }
 /// ```

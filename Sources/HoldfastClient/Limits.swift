@@ -26,6 +26,6 @@ enum Limits {
     static let mapIntervalMin: Duration = .milliseconds(50)
     /// The time until the next fetch after one to which no node had an answer.
     static let mapRetryInterval: Duration = .milliseconds(250)
-    /// The longest deadline of a call that is taken at its word, in nanoseconds: a hundred years.
+    /// The longest deadline of a call that is taken at its word: a hundred years.
     static let deadlineMax: Duration = .seconds(100 * 366 * 86_400)
 }

@@ -46,8 +46,13 @@ struct DataDirectory {
     private static func make(_ path: String) throws(LogStoreError) {
         var made = path.hasPrefix("/") ? "" : "."
         for part in path.split(separator: "/") {
+            let parent = made.isEmpty ? "/" : made
             made += "/" + part
-            guard mkdir(made, 0o700) == 0 || errno == EEXIST else {
+            if mkdir(made, 0o700) == 0 {
+                // Durable before anything in it is: a node that finds no directory after a power
+                // cut would start, and vote, anew.
+                try sync(parent)
+            } else if errno != EEXIST {
                 throw .last("making the directory \(made)")
             }
         }
@@ -90,7 +95,9 @@ struct DataDirectory {
     }
 
     /// Makes the names of the directory's files durable.
-    func sync() throws(LogStoreError) {
+    func sync() throws(LogStoreError) { try Self.sync(path) }
+
+    private static func sync(_ path: String) throws(LogStoreError) {
         let directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard directory >= 0 else { throw .last("open of \(path)") }
         defer { Glibc.close(directory) }

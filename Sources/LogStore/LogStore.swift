@@ -1,6 +1,6 @@
 // The logs and hard states of all shard groups of one node, in one SQLite database. Each `store`
-// adds a row (see `RowCodec`) in one transaction with one sync; rows are never changed. Recovery
-// reads them in order.
+// adds a row, or several where it is large (see `RowCodec`), in one transaction with one sync; rows
+// are never changed. Recovery reads them in order.
 //
 // Confined to one thread at a time: the caller's disk thread. It must never: return from `store`
 // before the sync, write again after an error (what an error left on the disk is unknown, and a
@@ -56,19 +56,27 @@ package final class LogStore {
         groupCount = identity.groupCount
         start = ChainValue(startOf: identity)
         chain = start
+        // The sidecar is made first. A start that was cut short between the two leaves one that
+        // says "nothing is durable", which is true; a database without a sidecar is damage.
         let isNew = access(directory.databasePath, F_OK) != 0
-        if isNew, access(directory.sidecarPath, F_OK) == 0 {
-            throw .damage(.missingFile(directory.databasePath))
+        let hasSidecar = access(directory.sidecarPath, F_OK) == 0
+        // The row 0, which nobody stores: what the first row continues.
+        let origin = Sidecar.Mark(sequence: 0, chain: start)
+        sidecar = try Sidecar(
+            path: directory.sidecarPath,
+            initially: isNew && !hasSidecar ? origin : nil
+        )
+        if isNew {
+            guard try sidecar.read() == origin else {
+                throw .damage(.missingFile(directory.databasePath))
+            }
+            try directory.makeDatabaseFile()
         }
-        if isNew { try directory.makeDatabaseFile() }
         do {
             database = try Self.openDatabase(directory.databasePath)
         } catch {
             throw Self.failure("opening \(directory.databasePath)", error)
         }
-        // The row 0, which nobody stores: what the first row continues.
-        let mark = isNew ? Sidecar.Mark(sequence: 0, chain: start) : nil
-        sidecar = try Sidecar(path: directory.sidecarPath, initially: mark)
         if isNew { try directory.sync() }
     }
 

@@ -77,12 +77,13 @@ extension LogStoreError: CustomStringConvertible {
         case .inUse(let directory):
             "\(directory) is open already. Stop the other process, or configure another directory."
         case .setting(let pragma, let wanted, let found):
-            "SQLite runs with \(pragma) = \(found), durability needs \(wanted). Use the file system"
-                + " and the SQLite library that the manual names."
+            "SQLite runs with \(pragma) = \(found), durability needs \(wanted). Put the data on a "
+                + "local file system, and use SQLite 3.40 or later with WAL."
         case .damage(let damage):
             "\(damage) This node may have forgotten a vote or an acknowledged entry and must not "
-                + "vote. Keep the directory, take the node out of the cluster and add it again "
-                + "under a new id with an empty directory."
+                + "vote. Keep the directory and check the disk; the other nodes go on without it, "
+                + "while they are a majority. Never start it with an empty directory under its "
+                + "old id."
         case .io(let call, let reason):
             "\(call) failed: \(reason). What reached the disk is unknown. Stop the process, check "
                 + "the disk, start again."

@@ -6,7 +6,7 @@
 //      1 byte    kind: hello or message
 //      ...       body
 //
-// The first frame of a connection, each way, is a hello: cluster, node, number of groups. Every
+// The first frame of a connection is a hello: cluster, node, number of groups. Every
 // later one is a Raft message of one group, and repeats the cluster and names both nodes: a frame
 // that ends up with the wrong node says so by itself. A frame that does not decode ends its
 // connection.

@@ -17,7 +17,7 @@ extension RaftNode {
         if electionElapsed >= configuration.electionTicks {
             electionElapsed = 0
             transfer = nil
-            guard hasActiveQuorum() else {
+            guard takeActiveQuorum() else {
                 becomeFollower(term: term, leader: nil)
                 return
             }
@@ -32,7 +32,7 @@ extension RaftNode {
 
     /// Dissertation section 6.2: "a leader in Raft steps down if an election timeout elapses
     /// without a successful round of heartbeats to a majority of its cluster".
-    private mutating func hasActiveQuorum() -> Bool {
+    private mutating func takeActiveQuorum() -> Bool {
         var active = 0
         for index in progress.indices {
             if progress[index].id == id || progress[index].isActive { active += 1 }

@@ -3,7 +3,7 @@
 
 /// Requests without a leader, in the order of their arrival.
 struct ParkingLot: Sendable {
-    private struct Parked: Sendable {
+    struct Parked: Sendable {
         var request: Request
         var token: RequestToken
         var tick: Int
@@ -11,32 +11,36 @@ struct ParkingLot: Sendable {
 
     private let ticksMax: Int
     private var parked: [Parked] = []
-    private var now = 0
+    /// Ticks since start.
+    private(set) var now = 0
 
     init(ticksMax: Int) { self.ticksMax = ticksMax }
 
     var count: Int { parked.count }
 
+    /// `since` is the tick at which the request came: its patience runs on when it comes back.
     /// False where the lot is full.
-    mutating func park(_ request: Request, _ token: RequestToken) -> Bool {
+    mutating func park(_ request: Request, _ token: RequestToken, since: Int) -> Bool {
         guard parked.count < Limits.parkedRequestsMax else { return false }
-        parked.append(Parked(request: request, token: token, tick: now))
+        parked.append(Parked(request: request, token: token, tick: since))
         return true
     }
 
     /// One tick went by: returns those who waited too long.
     mutating func expire() -> [RequestToken] {
         now += 1
-        guard let oldest = parked.first, now - oldest.tick > ticksMax else { return [] }
-        let stay = parked.firstIndex { now - $0.tick <= ticksMax } ?? parked.endIndex
-        let expired = parked[..<stay].map(\.token)
-        parked.removeFirst(stay)
+        // Came before it: waited too long. Mostly nobody did.
+        let start = now - ticksMax
+        guard parked.contains(where: { $0.tick < start }) else { return [] }
+        let expired = parked.filter { $0.tick < start }.map(\.token)
+        parked.removeAll { $0.tick < start }
         return expired
     }
 
     /// Somebody leads: everybody leaves, in order.
-    mutating func leave() -> [(Request, RequestToken)] {
+    mutating func leave() -> [Parked] {
         defer { parked.removeAll() }
-        return parked.map { ($0.request, $0.token) }
+        return parked
     }
+
 }

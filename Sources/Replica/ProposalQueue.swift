@@ -2,8 +2,10 @@
 // payload of one entry, and then wait by log position for their commit.
 //
 // Invariant: `pending` is ordered by log index. An entry that commits at a pending index with
-// another term is somebody else's: ours was overwritten and can never commit, which is certain, not
-// unknown.
+// another term is not that one: ours was overwritten and can never commit, which is certain, not
+// unknown. Until then it is open, even where this node's own log has replaced it: another node may
+// still hold it, lead, and commit it. So a leader that was deposed and elected again may have two
+// proposals pending at one index, of two terms.
 
 import Bytes
 import RaftCore
@@ -40,7 +42,7 @@ struct ProposalQueue: Sendable {
     private var gathered: [(command: Command, token: RequestToken)] = []
     private var followUps: [FollowUpWaiting] = []
     private var wantsTimeEntry = false
-    /// Oldest first.
+    /// By log index, then by term.
     private var pending: [Pending] = []
     /// Handed out by `nextBatch`; the core has not said yet where it stands.
     private var proposing: Pending?
@@ -51,7 +53,9 @@ struct ProposalQueue: Sendable {
     init(ticksMax: Int) { self.ticksMax = ticksMax }
 
     var hasGathered: Bool { !gathered.isEmpty || !followUps.isEmpty || wantsTimeEntry }
-    var hasPending: Bool { !pending.isEmpty }
+    /// Whether a proposal of this leadership waits for its commit. Those of earlier ones do not
+    /// count: a lost one may stay until the log has grown past its index.
+    func hasPending(in term: Term) -> Bool { pending.contains { $0.position.term == term } }
 
     /// False where too much waits already.
     mutating func gather(_ command: Command, _ token: RequestToken) -> Bool {
@@ -141,7 +145,9 @@ struct ProposalQueue: Sendable {
         proposing = nil
         batch.position = accepted.position
         pendingWrites += batch.waiters.writes.count
-        pending.append(batch)
+        // At the end, but for lost proposals of an earlier leadership beyond the new log's end.
+        let after = pending.lastIndex { $0.position.index <= accepted.position.index }
+        pending.insert(batch, at: after.map { $0 + 1 } ?? 0)
     }
 
     /// Who waited for a proposal that the core did not take.
@@ -177,9 +183,8 @@ struct ProposalQueue: Sendable {
     mutating func expire() -> [RequestToken] {
         now += 1
         var expired: [RequestToken] = []
-        for index in pending.indices {
-            // Ordered by age.
-            guard now - pending[index].tick > ticksMax else { break }
+        // Not ordered by age after a second election: all of them are looked at.
+        for index in pending.indices where now - pending[index].tick > ticksMax {
             expired.append(contentsOf: pending[index].waiters.writes)
             expired.append(contentsOf: pending[index].waiters.validates)
             pendingWrites -= pending[index].waiters.writes.count

@@ -15,6 +15,8 @@ struct ReadBarriers: Sendable {
     struct Waiting: Sendable {
         var token: RequestToken
         var use: Use
+        /// The tick at which the request came.
+        var since: Int
 
         var request: Request {
             switch use {
@@ -63,6 +65,18 @@ struct ReadBarriers: Sendable {
     mutating func failed(_ token: ReadToken) -> [Waiting] {
         guard let place = rounds.firstIndex(where: { $0.token == token }) else { return [] }
         return rounds.remove(at: place).reads
+    }
+
+    /// Takes out the reads that came before tick `start`: a leader whose disk or whose followers'
+    /// disks stand still is still a leader, and its barriers need not ever hold.
+    mutating func expire(before start: Int) -> [RequestToken] {
+        var expired: [RequestToken] = []
+        for place in rounds.indices where rounds[place].reads.contains(where: { $0.since < start })
+        {
+            expired += rounds[place].reads.filter { $0.since < start }.map(\.token)
+            rounds[place].reads.removeAll { $0.since < start }
+        }
+        return expired
     }
 
     /// The reads whose barrier holds and whose index is applied.

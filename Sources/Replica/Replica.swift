@@ -27,6 +27,9 @@ package struct Replica: Sendable {
     /// for the election that is likely to follow rather than being sent to a dead node.
     private var suspect: NodeID?
 
+    /// How long a read waits for its barrier to hold.
+    private let readTicksMax: Int
+
     var raftEffects = Effects()
     var parking: ParkingLot
     var proposals: ProposalQueue
@@ -40,6 +43,7 @@ package struct Replica: Sendable {
         parking = ParkingLot(ticksMax: tuning.parkingTicks)
         proposals = ProposalQueue(ticksMax: tuning.pendingTicks)
         barriers = ReadBarriers()
+        readTicksMax = tuning.pendingTicks
     }
 
     package var isLeader: Bool { raft.isLeader }
@@ -52,30 +56,45 @@ package struct Replica: Sendable {
         _ token: RequestToken,
         into effects: inout ReplicaEffects
     ) {
+        place(request, token, since: parking.now, &effects)
+    }
+
+    /// Brings a request, which came at tick `since`, to where it belongs now.
+    private mutating func place(
+        _ request: Request,
+        _ token: RequestToken,
+        since: Int,
+        _ effects: inout ReplicaEffects
+    ) {
         guard raft.isLeader, !raft.isTransferring else {
             if let leader = leaderElsewhere {
                 effects.answer(token, .redirect(leader))
-            } else if !parking.park(request, token) {
+            } else if !parking.park(request, token, since: since) {
                 effects.answer(token, .overloaded)
             }
             return
         }
-        admit(request, token, into: &effects)
+        // Won in this very turn, or the transfer was given up: those who came earlier go first.
+        if parking.count > 0 { leaveParking(&effects) }
+        admit(request, token, since: since, into: &effects)
     }
 
     /// A request at the leader.
     private mutating func admit(
         _ request: Request,
         _ token: RequestToken,
+        since: Int,
         into effects: inout ReplicaEffects
     ) {
         switch request {
         case .write(let command):
             if !proposals.gather(command, token) { effects.answer(token, .overloaded) }
         case .read:
-            barriers.gather(ReadBarriers.Waiting(token: token, use: .read))
+            barriers.gather(ReadBarriers.Waiting(token: token, use: .read, since: since))
         case .validate(let proof):
-            barriers.gather(ReadBarriers.Waiting(token: token, use: .validate(proof)))
+            barriers.gather(
+                ReadBarriers.Waiting(token: token, use: .validate(proof), since: since)
+            )
         }
     }
 
@@ -107,6 +126,9 @@ package struct Replica: Sendable {
         raft.step(.tick, into: &raftEffects)
         for token in parking.expire() { effects.answer(token, .noLeader) }
         for token in proposals.expire() { effects.answer(token, .unknown) }
+        for token in barriers.expire(before: parking.now - readTicksMax) {
+            effects.answer(token, .noLeader)
+        }
     }
 
     // MARK: The end of a turn
@@ -132,8 +154,8 @@ package struct Replica: Sendable {
     }
 
     private mutating func leaveParking(_ effects: inout ReplicaEffects) {
-        for (request, token) in parking.leave() {
-            submit(request, token, into: &effects)
+        for parked in parking.leave() {
+            place(parked.request, parked.token, since: parked.tick, &effects)
         }
     }
 
@@ -149,7 +171,7 @@ package struct Replica: Sendable {
     /// the next write. One such entry at a time is enough.
     private func isTimeEntryDue(at now: MachineTime) -> Bool {
         guard let deadline = machine.nextDeadline else { return false }
-        return deadline <= now && !proposals.hasPending
+        return deadline <= now && !proposals.hasPending(in: raft.term)
     }
 
     private mutating func settleProposals(_ effects: inout ReplicaEffects) {
@@ -215,7 +237,7 @@ package struct Replica: Sendable {
         _ waiting: ReadBarriers.Waiting,
         _ effects: inout ReplicaEffects
     ) {
-        submit(waiting.request, waiting.token, into: &effects)
+        place(waiting.request, waiting.token, since: waiting.since, &effects)
     }
 
     // MARK: Applying
@@ -278,7 +300,8 @@ package struct Replica: Sendable {
             case .answer:
                 effects.answer(waiting.token, .readable)
             case .logTouch, .logTime:
-                // Its use, or its end, must be in the log before the answer may leave (DESIGN 5).
+                // Its use, or its end, must be in the log before the answer may leave: the next
+                // leader has to know of it.
                 proposals.gather(validation.followUp, of: proof, waiting.token)
             }
         }

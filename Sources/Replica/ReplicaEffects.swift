@@ -9,6 +9,23 @@ package enum StopReason: Hashable, Sendable {
     case undecodableEntry(GroupID, LogPosition)
 }
 
+extension StopReason: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .violation(.committedEntryReplaced(let position)):
+            "a leader wants to replace entry \(position.index.rawValue) of term "
+                + "\(position.term.rawValue), which is committed here: a node of this cluster has "
+                + "lost what it had stored. Do not start this node again before that one is found."
+        case .violation(.secondLeader(let node, let term)):
+            "node \(node.rawValue) also claims to lead term \(term.rawValue): a node has voted "
+                + "twice, as one does that has lost its disk. Find it before this one goes on."
+        case .undecodableEntry(let group, let position):
+            "entry \(position.index.rawValue) of group \(group.rawValue) is not of a kind that "
+                + "this version knows. Start the version of holdfastd that wrote it."
+        }
+    }
+}
+
 /// The effects of one turn of one replica. The driver reuses one value.
 package struct ReplicaEffects: Sendable {
     package var send: [Message] = []

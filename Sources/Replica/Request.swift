@@ -45,7 +45,8 @@ package enum Answer: Sendable {
     case readable
     /// Another node leads; nothing was done here.
     case redirect(NodeID)
-    /// Nobody leads, for longer than requests are parked; nothing was done.
+    /// Nobody led, or could prove that it leads, for as long as a request may wait; or the entry
+    /// was refused or replaced before it committed. It is certain that nothing was done.
     case noLeader
     /// Too much waits already; nothing was done.
     case overloaded

@@ -19,7 +19,7 @@ struct StartTests {
             cluster-id: 11111111222233334444555555555555
             groups: 3
             nodes:
-              - {name: n1, id: 1, host: localhost, cluster-port: 1, standalone-port: 2, peer-port: 3}
+              - {name: n1, id: 1, host: node, cluster-port: 1, standalone-port: 2, peer-port: 3}
             """
         let cases: [(text: String, arguments: [String], code: Int32, hint: String)] = [
             (good, ["--node", "n2"], 64, "n1"),

@@ -101,6 +101,8 @@ enum StatusWord { case valid, expired, revoked, unknown }
 struct CommandSource {
     var random: SplitMix64
     var names = 12
+    /// Where absolute deadlines are counted from: ms after `testStart`.
+    var clock: UInt64 = 0
 
     init(seed: UInt64) { random = SplitMix64(seed: seed) }
 
@@ -185,6 +187,6 @@ struct CommandSource {
     private mutating func expiryTime() -> ExpiryTime {
         random.below(2) == 0
             ? .after(Milliseconds(UInt64(random.below(100_000))))
-            : .at(.test(UInt64(random.below(1_000_000))))
+            : .at(.test(clock + UInt64(random.below(1_000_000))))
     }
 }

@@ -88,7 +88,7 @@ package struct ClusterStatus: Sendable {
             .max { $0.groups[group].term < $1.groups[group].term }
     }
 
-    /// Whether every group has a leader, and every node that answers knows it.
+    /// Whether every group has a leader, and every node answers and knows it.
     package var isReady: Bool {
         (0..<groupCount).allSatisfy { group in
             guard let leader = leader(of: group) else { return false }

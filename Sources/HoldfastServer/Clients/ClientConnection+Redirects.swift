@@ -32,6 +32,7 @@ extension ClientConnection {
     func redirected(_ target: ReplyTarget, to leader: NodeID) {
         let reference = PartReference(sequence: target.sequence, part: target.part)
         guard let part = part(reference) else { return }
+        if isCount(reference) { return failCount(reference) }
         guard let address = reactor.node.configuration.node(leader) else {
             return retry(reference)
         }
@@ -56,6 +57,10 @@ extension ClientConnection {
     /// A forwarded request is over.
     func forwarded(_ reference: PartReference, _ result: ForwardResult) {
         guard let part = part(reference) else { return }
+        if isCount(reference) {
+            guard case .reply(let value) = result else { return failCount(reference) }
+            return answer(reference) { $0.value(value) }
+        }
         switch result {
         case .reply(.error(let text)) where text.hasPrefix("MOVED "):
             retry(reference)
@@ -71,6 +76,18 @@ extension ClientConnection {
             } else {
                 retry(reference)
             }
+        }
+    }
+
+    /// A part of DBSIZE: what it counts depends on whom it asks, so it is never asked of another.
+    private func isCount(_ reference: PartReference) -> Bool {
+        guard reference.sequence == front, case .count? = join?.kind else { return false }
+        return true
+    }
+
+    private func failCount(_ reference: PartReference) {
+        answer(reference) {
+            $0.error("UNAVAILABLE leadership moved while the keys were counted; try again")
         }
     }
 

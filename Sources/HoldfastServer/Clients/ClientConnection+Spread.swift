@@ -11,8 +11,10 @@ import SessionMachine
 /// The parts of a request and what has come back.
 struct Join {
     enum Kind {
-        /// DEL, EXISTS, DBSIZE.
+        /// DEL, EXISTS.
         case sum
+        /// DBSIZE: parts count groups or whole nodes, as they led when it started.
+        case count
         /// MGET: for each part, where its values belong among all keys.
         case positions([[Int]])
         /// SCAN of one group; the next cursor follows from this one.
@@ -123,7 +125,7 @@ extension ClientConnection {
             writer.integer(0)
             return finishSpread()
         }
-        join = Join(kind: .sum, parts: parts)
+        join = Join(kind: .count, parts: parts)
         for place in 0..<local { submit(PartReference(sequence: front, part: place)) }
         for (place, leader) in others.enumerated() {
             forward(frame, PartReference(sequence: front, part: local + place), to: leader)
@@ -193,7 +195,7 @@ extension ClientConnection {
         let values = done.values.map { $0 ?? .null }
         for case .error(let text) in values { return fail(text) }
         switch done.kind {
-        case .sum:
+        case .sum, .count:
             var sum: Int64 = 0
             for case .integer(let count) in values { sum = sum &+ count }
             writer.integer(sum)
@@ -218,6 +220,11 @@ extension ClientConnection {
                 return fail("ERR a part of MGET was answered with something else")
             }
             for (place, position) in positions[part].enumerated() { all[position] = found[place] }
+        }
+        var bytes = 0
+        for case .bulk(let value) in all { bytes += value.count }
+        guard bytes <= RequestBounds.replyBytesMax else {
+            return fail("ERR \(RequestBounds.tooLargeReply)")
         }
         writer.array(all.count)
         for value in all { writer.value(value) }

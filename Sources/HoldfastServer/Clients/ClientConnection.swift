@@ -43,6 +43,9 @@ final class ClientConnection {
     /// Requests of one connection that run at a time: bounds the replies that can come in while
     /// the client does not read.
     private static let runningMax = 128
+    /// Bytes of requests that a connection holds before it stops reading: room for the longest
+    /// request that the parser lets through, and for one behind it.
+    private static let heldBytesMax = 64 * 1024 * 1024
 
     let id: UInt64
     let port: ClientPort
@@ -57,6 +60,8 @@ final class ClientConnection {
     var front: UInt64 = 0
     /// Slots from the front that are not waiting any more.
     private var started = 0
+    /// The bytes of all frames in `slots`.
+    private var heldBytes = 0
     private var runningReads = 0
     private var runningWrites = 0
     /// The parts of the request in front, where several groups answer it.
@@ -95,8 +100,7 @@ final class ClientConnection {
         isResumePending = false
         readRequests()
         startRequests()
-        let limit = reactor.node.configuration.limits.requestsPerClientMax
-        if isReadWanted, !isClosing, slots.count < limit, channel.isWritable {
+        if isReadWanted, !isClosing, hasRoom, channel.isWritable {
             isReadWanted = false
             channel.read()
         }
@@ -108,9 +112,14 @@ final class ClientConnection {
         resume()
     }
 
+    /// Whether another request may wait here.
+    private var hasRoom: Bool {
+        slots.count < reactor.node.configuration.limits.requestsPerClientMax
+            && heldBytes < Self.heldBytesMax
+    }
+
     private func readRequests() {
-        let limit = reactor.node.configuration.limits.requestsPerClientMax
-        while slots.count < limit, !isClosing, let parsed = parser.next() {
+        while hasRoom, !isClosing, let parsed = parser.next() {
             switch parsed {
             case .request(let frame): take(frame)
             case .tooLarge(let text): append(.failed(text))
@@ -139,6 +148,7 @@ final class ClientConnection {
         switch read {
         case .request(let operation, let frame):
             slots.append(Slot(operation: operation, frame: frame, tick: reactor.ticks))
+            heldBytes += frame.bytes.readableBytes
         case .failed(let text):
             // Answered in its turn, as any other request.
             var writer = ReplyWriter(buffer: ByteBuffer(), version: self.writer.version)
@@ -149,6 +159,7 @@ final class ClientConnection {
                 tick: reactor.ticks
             )
             slot.state = .done(writer.buffer)
+            heldBytes += slot.frame.bytes.readableBytes
             slots.append(slot)
             popDone()
         }
@@ -285,19 +296,22 @@ final class ClientConnection {
 
     /// The request in front has its reply in the output.
     private func finishFront() {
-        slots.removeFirst()
-        front += 1
+        removeFront()
         started -= 1
         popDone()
         flushLater()
+    }
+
+    private func removeFront() {
+        heldBytes -= slots.removeFirst().frame.bytes.readableBytes
+        front += 1
     }
 
     /// Writes out the replies that were ready behind the front.
     private func popDone() {
         while let first = slots.first, case .done(let bytes) = first.state {
             writer.append(bytes)
-            slots.removeFirst()
-            front += 1
+            removeFront()
             // One that was answered before it started was not counted as started.
             if started > 0 { started -= 1 }
             flushLater()

@@ -54,7 +54,7 @@ final class DiskThread: @unchecked Sendable {
             do {
                 try store.store(batches.map { (group: $0.group, batch: $0.batch) })
             } catch {
-                fatal(.disk("\(error)"))
+                fatal(FatalReason(error))
             }
             report(batches)
         }

@@ -3,6 +3,7 @@
 // codes follow sysexits.h where it has one.
 
 import Glibc
+import LogStore
 
 /// Why the process stops at once.
 package enum FatalReason: Sendable {
@@ -14,6 +15,8 @@ package enum FatalReason: Sendable {
     case unavailable(String)
     /// A safety rule of consensus was broken; going on could make replicas differ.
     case violation(String)
+    /// Something happened that cannot; not the operator's fault.
+    case bug(String)
     /// The data directory is not this node's, or in use.
     case refused(String)
     /// The disk failed; what reached it is unknown.
@@ -26,7 +29,7 @@ package enum FatalReason: Sendable {
         case .usage: 64
         case .damage: 65
         case .unavailable: 69
-        case .violation: 70
+        case .violation, .bug: 70
         case .refused: 73
         case .disk: 74
         case .configuration: 78
@@ -36,8 +39,22 @@ package enum FatalReason: Sendable {
     package var message: String {
         switch self {
         case .usage(let text), .damage(let text), .unavailable(let text), .violation(let text),
-            .refused(let text), .disk(let text), .configuration(let text):
+            .bug(let text), .refused(let text), .disk(let text), .configuration(let text):
             text
+        }
+    }
+}
+
+extension FatalReason {
+    /// What an error of the log store means to a supervisor.
+    init(_ error: LogStoreError) {
+        let text = "\(error)"
+        switch error {
+        case .damage: self = .damage(text)
+        case .io: self = .disk(text)
+        case .otherCluster, .otherNode, .otherGroupCount, .unknownFormat, .inUse, .setting:
+            self = .refused(text)
+        case .entryTooLarge, .closed: self = .bug(text)
         }
     }
 }

@@ -1,6 +1,6 @@
 // One node, from an empty process to listening, and back. The order of both is the point:
 //
-//   start   configuration -> the directory's identity -> recovery -> ports bound -> reactors run
+//   start   configuration -> ports bound -> the directory's identity -> recovery -> reactors run
 //   stop    no new connections -> leaderships handed over -> requests in flight answered ->
 //           connections closed -> the disk drained and closed
 //
@@ -60,7 +60,7 @@ package struct HoldfastNode: Service {
             }
             return (store, recovered)
         } catch {
-            throw .log(error)
+            throw .reason(FatalReason(error))
         }
     }
 
@@ -145,6 +145,7 @@ package struct HoldfastNode: Service {
 
     /// Serves until the service group shuts down.
     package func run() async throws {
+        // Throws where the task is cancelled, which asks for the same.
         try? await gracefulShutdown()
         await stop()
     }
@@ -157,14 +158,14 @@ package struct HoldfastNode: Service {
         for reactor in reactors {
             let stopped = reactor.loop.submit { reactor.stop() }
             do { try await stopped.get() } catch {
-                fatal(.disk("a reactor did not stop: \(error)"))
+                fatal(.bug("a reactor did not stop: \(error)"))
             }
         }
         do {
             try await context.disk.close()
             try await loops.shutdownGracefully()
         } catch {
-            fatal(.disk("closing the log failed: \(error)"))
+            fatal(.disk("the end of the log or of its threads failed: \(error)"))
         }
         context.logger.notice("stopped")
     }
@@ -175,9 +176,11 @@ package struct HoldfastNode: Service {
         for _ in 0..<max(1, timing.handover / timing.tick) {
             var led = 0
             for reactor in reactors {
+                // A loop that takes no task any more leads nothing.
                 led += (try? await reactor.loop.submit { reactor.drain() }.get()) ?? 0
             }
             guard led > 0, !context.peers.isEmpty else { return }
+            // Cancellation cuts the wait short, and the number of rounds is bounded.
             try? await Task.sleep(for: .milliseconds(timing.tick))
         }
     }
@@ -188,23 +191,17 @@ package struct HoldfastNode: Service {
         for _ in 0..<max(1, 1_000 / timing.tick) {
             var running = 0
             for reactor in reactors {
+                // As above: it runs nothing either.
                 running += (try? await reactor.loop.submit { reactor.requests.count }.get()) ?? 0
             }
             guard running > 0 else { return }
+            // Cancellation cuts the wait short, and the number of rounds is bounded.
             try? await Task.sleep(for: .milliseconds(timing.tick))
         }
     }
 }
 
-/// Why a node did not start. Nothing was left running.
+/// Why a node did not start. Something of it may still run: the process must end.
 package enum StartError: Error {
     case reason(FatalReason)
-
-    static func log(_ error: LogStoreError) -> StartError {
-        switch error {
-        case .damage: .reason(.damage("\(error)"))
-        case .io, .setting: .reason(.disk("\(error)"))
-        default: .reason(.refused("\(error)"))
-        }
-    }
 }

@@ -1,6 +1,6 @@
 // What every reactor tells the rest of the node about its groups, several times a second and at
-// each change of leadership. Read by INFO, CLUSTER, DBSIZE and the shutdown; never on the way of a
-// request for a key.
+// each change of leadership. Read by INFO, CLUSTER, DBSIZE and SCAN; never on the way of
+// a request for a key.
 
 import NIOConcurrencyHelpers
 import RaftCore

@@ -1,5 +1,5 @@
-// The node's clocks. Time of day goes into the log, as a leader's stamp; nothing on this node
-// decides by it.
+// The node's clock. Time of day goes into the log as a leader's stamp, and tells a leader when
+// such a stamp is due; what has ended is decided by the log alone.
 
 import Glibc
 import SessionMachine

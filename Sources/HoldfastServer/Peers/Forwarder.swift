@@ -2,7 +2,7 @@
 // port. Requests go out in order and their replies come back in order, so each reply belongs to the
 // oldest target that waits.
 //
-//   idle -> connecting -> open -> idle
+//   idle -> connecting -> greeting -> open -> idle
 //
 // What was not sent is given back as not done; what was sent and not answered when the connection
 // breaks is lost: only the asker knows whether it may be repeated.
@@ -21,19 +21,26 @@ final class Forwarder {
     private enum State {
         case idle
         case connecting
+        /// HELLO was sent; nothing else leaves before it is answered.
+        case greeting(any Channel)
         case open(any Channel)
         case closed
     }
 
+    /// Bytes that wait for the socket: beyond it the peer is too slow, and requests are given back.
+    private static let outputBytesMax = 16 * 1024 * 1024
+    /// As long as an election takes: the asker's patience is of that order.
+    private static let connectTimeout = TimeAmount.seconds(1)
+
     private let peer: NodeConfiguration
     private unowned let reactor: Reactor
     private var state = State.idle
+    /// Requests that wait for the socket to take them.
     private var output = ByteBuffer()
-    /// Oldest first. Its length is bounded by what the connections may have running.
+    /// Oldest first: those that were sent, then the last `unsent` ones, which are in `output`.
     private var targets = CircularBuffer<ForwardTarget>()
+    private var unsent = 0
     private var parser = ReplyParser()
-    /// Replies that are due to the greeting, not to a target.
-    private var greetings = 0
     private var busySince = 0
 
     init(to peer: NodeConfiguration, reactor: Reactor) {
@@ -42,26 +49,31 @@ final class Forwarder {
     }
 
     func send(_ request: ByteBuffer, for target: ForwardTarget) {
-        guard case .closed = state else {
-            if targets.isEmpty { busySince = reactor.ticks }
-            output.writeImmutableBuffer(request)
-            targets.append(target)
-            if case .idle = state { connect() }
-            return reactor.scheduleTurn()
+        if case .closed = state { return give(back: [target], .notDone) }
+        guard output.readableBytes < Self.outputBytesMax else {
+            return give(back: [target], .notDone)
         }
-        give(back: [target], .notDone)
+        if targets.isEmpty { busySince = reactor.ticks }
+        output.writeImmutableBuffer(request)
+        targets.append(target)
+        unsent += 1
+        if case .idle = state { connect() }
+        reactor.scheduleTurn()
     }
 
     func flush() {
-        guard case .open(let channel) = state, output.readableBytes > 0 else { return }
+        guard case .open(let channel) = state, channel.isWritable, output.readableBytes > 0 else {
+            return
+        }
         let bytes = output
         output = channel.allocator.buffer(capacity: 4_096)
+        unsent = 0
         channel.writeAndFlush(bytes, promise: nil)
     }
 
     /// A peer that has gone silent keeps its connection open; who waits for it must not.
     func tick() {
-        guard case .open(let channel) = state, !targets.isEmpty else { return }
+        guard let channel, !targets.isEmpty else { return }
         let isSilent = reactor.peers[peer.id]?.isAlive(at: reactor.ticks) != true
         let patience = reactor.node.configuration.timing.electionTicks
         if isSilent, reactor.ticks - busySince > patience { channel.close(promise: nil) }
@@ -69,11 +81,18 @@ final class Forwarder {
 
     // MARK: The connection
 
+    private var channel: (any Channel)? {
+        switch state {
+        case .greeting(let channel), .open(let channel): channel
+        case .idle, .connecting, .closed: nil
+        }
+    }
+
     private func connect() {
         state = .connecting
         let forwarder = NIOLoopBound(self, eventLoop: reactor.loop)
         ClientBootstrap(group: reactor.loop)
-            .connectTimeout(.seconds(1))
+            .connectTimeout(Self.connectTimeout)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -96,21 +115,26 @@ final class Forwarder {
             channel.close(promise: nil)
             return
         }
-        state = .open(channel)
+        state = .greeting(channel)
         parser = ReplyParser()
-        greetings = 1
         busySince = reactor.ticks
         let hello = ByteBuffer(string: "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n")
-        channel.write(hello, promise: nil)
-        channel.flush()
+        channel.writeAndFlush(hello, promise: nil)
+    }
+
+    private func greeted(_ reply: RESPValue, _ channel: any Channel) {
+        if case .error = reply {
+            // It takes no more clients, say. Nothing was asked of it yet.
+            return channel.close(promise: nil)
+        }
+        state = .open(channel)
         flush()
     }
 
     private func failed() {
         guard case .connecting = state else { return }
         state = .idle
-        output.clear()
-        giveAllBack(.notDone)
+        giveAllBack()
     }
 
     fileprivate func received(_ bytes: inout ByteBuffer) {
@@ -118,29 +142,32 @@ final class Forwarder {
         busySince = reactor.ticks
         do {
             while let value = try parser.next() {
-                if greetings > 0 {
-                    greetings -= 1
+                if case .greeting(let channel) = state {
+                    greeted(value, channel)
                 } else if let target = targets.popFirst() {
                     give(back: [target], .reply(value))
                 }
             }
         } catch {
             // Replies cannot be told apart any more: the connection ends, and with it the waiting.
-            if case .open(let channel) = state { channel.close(promise: nil) }
+            channel?.close(promise: nil)
         }
     }
 
     fileprivate func broken() {
-        guard case .open = state else { return }
+        guard channel != nil else { return }
         state = .idle
-        output.clear()
-        giveAllBack(.lost)
+        giveAllBack()
     }
 
-    private func giveAllBack(_ result: ForwardResult) {
-        let waiting = Array(targets)
+    private func giveAllBack() {
+        let sent = Array(targets.dropLast(unsent))
+        let kept = Array(targets.suffix(unsent))
         targets.removeAll()
-        give(back: waiting, result)
+        unsent = 0
+        output.clear()
+        give(back: sent, .lost)
+        give(back: kept, .notDone)
     }
 
     private func give(back waiting: [ForwardTarget], _ result: ForwardResult) {
@@ -150,9 +177,9 @@ final class Forwarder {
     }
 
     func close() {
-        if case .open(let channel) = state { channel.close(promise: nil) }
+        channel?.close(promise: nil)
         state = .closed
-        giveAllBack(.lost)
+        giveAllBack()
     }
 }
 
@@ -167,6 +194,8 @@ private final class ForwardHandler: ChannelInboundHandler {
         var bytes = unwrapInboundIn(data)
         forwarder.received(&bytes)
     }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) { forwarder.flush() }
 
     func channelInactive(context: ChannelHandlerContext) { forwarder.broken() }
 

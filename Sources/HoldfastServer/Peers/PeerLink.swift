@@ -8,6 +8,7 @@
 // when a peer is slow or away.
 
 import Bytes
+import Logging
 import NIOCore
 import NIOPosix
 import PeerWire
@@ -33,7 +34,8 @@ final class PeerLink {
     private var encoder: FrameEncoder
     private var buffer = ByteBuffer()
     private var outstandingBytes = 0
-    private(set) var dropped = 0
+    /// Whether the log has been told that the peer cannot be reached, so that it is told once.
+    private var isReportedAway = false
     /// The tick of the peer's latest message, and of the first one since it was last silent.
     private var lastHeard: Int?
     private var heardSince = 0
@@ -68,7 +70,6 @@ final class PeerLink {
 
     func send(_ message: Message, group: GroupID) {
         guard case .open = state, outstandingBytes < Self.outstandingBytesMax else {
-            dropped += 1
             return
         }
         encoder.encode(message, group: group, into: &buffer)
@@ -106,9 +107,23 @@ final class PeerLink {
             .whenComplete { result in
                 switch result {
                 case .success(let channel): link.value.opened(channel)
-                case .failure: link.value.broken()
+                case .failure(let error): link.value.failed(error)
                 }
             }
+    }
+
+    private func failed(_ error: any Error) {
+        if !isReportedAway {
+            isReportedAway = true
+            log(.warning, "peer cannot be reached, trying on", ["reason": "\(error)"])
+        }
+        broken()
+    }
+
+    private func log(_ level: Logger.Level, _ message: Logger.Message, _ more: Logger.Metadata) {
+        let address = "\(peer.host):\(peer.peerPort)"
+        let own: Logger.Metadata = ["peer": "\(peer.name)", "address": "\(address)"]
+        reactor.node.logger.log(level: level, message, metadata: own.merging(more) { $1 })
     }
 
     private func opened(_ channel: any Channel) {
@@ -117,6 +132,8 @@ final class PeerLink {
             return
         }
         state = .open(channel)
+        if isReportedAway { log(.notice, "peer reached", [:]) }
+        isReportedAway = false
         buffer.clear()
         encoder.encode(reactor.node.hello, into: &buffer)
         let link = NIOLoopBound(self, eventLoop: reactor.loop)

@@ -144,7 +144,9 @@ final class Reactor: @unchecked Sendable {
     func stored(_ marks: [(group: GroupID, mark: PersistMark)]) {
         loop.execute {
             for (group, mark) in marks {
-                guard let local = self.groups[Int(group.rawValue)] else { continue }
+                guard let local = self.groups[Int(group.rawValue)] else {
+                    preconditionFailure("the disk answers the reactor that asked")
+                }
                 local.replica.persisted(mark)
                 self.markDirty(local)
             }
@@ -158,7 +160,9 @@ final class Reactor: @unchecked Sendable {
             outgoing[owner].requests.append(request)
             return scheduleTurn()
         }
-        guard let local = groups[Int(request.group.rawValue)] else { return }
+        guard let local = groups[Int(request.group.rawValue)] else {
+            preconditionFailure("a reactor owns the groups whose number falls to it")
+        }
         let token = requests.insert(request)
         local.replica.submit(Self.question(request.action), token, into: &local.effects)
         markDirty(local)
