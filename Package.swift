@@ -167,6 +167,11 @@ let package = Package(
             dependencies: ["Bytes", "SessionMachine"],
             swiftSettings: settings
         ),
+        .testTarget(
+            name: "ReplicaTests",
+            dependencies: ["Bytes", "RaftCore", "Replica", "SessionMachine"],
+            swiftSettings: settings
+        ),
         .testTarget(name: "RaftCoreTests", dependencies: ["RaftCore"], swiftSettings: settings),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: settings),
     ]

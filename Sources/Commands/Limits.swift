@@ -17,6 +17,10 @@ package struct RequestBounds: Sendable {
     package static let agentBytesMax = 1_024
     /// Reason and actor of a revocation.
     package static let reasonBytesMax = 256
+    /// A pattern of SCAN. Matching takes up to pattern times key steps for each key of a page.
+    package static let patternBytesMax = 256
+    /// Keys that one page of SCAN looks at, whatever COUNT says: it holds up its group meanwhile.
+    package static let scanKeysMax = 1_000
     /// Keys of one DEL, MGET or EXISTS: it takes effect in one go in each group.
     package static let keysMax = 16_384
     /// Bytes of all keys of one DEL, which is one command of the log: no more than the largest

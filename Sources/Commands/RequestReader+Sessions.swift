@@ -157,6 +157,9 @@ extension RequestReader {
             } else if frame.equals(place, "GETALL") {
                 validate.fields = .all
             } else if frame.equals(place, "GET"), place + 1 < frame.count {
+                guard frame.count - place - 1 <= RequestBounds.fieldsMax else {
+                    throw RequestError("ERR more than \(RequestBounds.fieldsMax) fields")
+                }
                 validate.fields = .named((place + 1..<frame.count).map { frame.bytes($0) })
                 break
             } else {

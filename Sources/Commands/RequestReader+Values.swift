@@ -143,11 +143,16 @@ extension RequestReader {
         while place < frame.count {
             guard place + 1 < frame.count else { throw .syntax }
             if frame.equals(place, "MATCH") {
+                guard frame.byteCount(place + 1) <= RequestBounds.patternBytesMax else {
+                    throw RequestError(
+                        "ERR the pattern has more than \(RequestBounds.patternBytesMax) bytes"
+                    )
+                }
                 scan.pattern = GlobPattern(frame.bytes(place + 1))
             } else if frame.equals(place, "COUNT") {
                 let count = try integer(frame, place + 1)
                 guard count >= 1 else { throw .syntax }
-                scan.count = Int(clamping: count)
+                scan.count = min(Int(clamping: count), RequestBounds.scanKeysMax)
             } else if frame.equals(place, "TYPE") {
                 scan.isTypeMatched = frame.equals(place + 1, "STRING")
             } else {

@@ -7,7 +7,7 @@ public struct SessionOptions: Sendable {
     public enum Cap: Hashable, Sendable {
         /// The new session is refused, with ``HoldfastError/Refusal/limit``. 1 to 4,294,967,295.
         case reject(above: Int)
-        /// The session that was used least recently ends. 1 to 4,294,967,295.
+        /// The session that was created first ends. 1 to 4,294,967,295.
         case evict(above: Int)
     }
 

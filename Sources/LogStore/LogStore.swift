@@ -59,7 +59,8 @@ package final class LogStore {
         // The sidecar is made first. A start that was cut short between the two leaves one that
         // says "nothing is durable", which is true; a database without a sidecar is damage.
         let isNew = access(directory.databasePath, F_OK) != 0
-        let hasSidecar = access(directory.sidecarPath, F_OK) == 0
+        var status = stat()
+        let hasSidecar = stat(directory.sidecarPath, &status) == 0 && status.st_size > 0
         // The row 0, which nobody stores: what the first row continues.
         let origin = Sidecar.Mark(sequence: 0, chain: start)
         sidecar = try Sidecar(

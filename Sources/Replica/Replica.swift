@@ -146,11 +146,19 @@ package struct Replica: Sendable {
 
     private mutating func finishRound(at now: MachineTime, _ effects: inout ReplicaEffects) {
         if raft.isLeader {
+            if raft.isTransferring { parkGathered(&effects) }
             proposeGathered(at: now, &effects)
             if let token = barriers.startRound() { raft.step(.read(token), into: &raftEffects) }
         }
         raft.flush(into: &raftEffects)
         takeRaftEffects(at: now, &effects)
+    }
+
+    /// Writes and touches of a turn in which a transfer began wait for its end.
+    private mutating func parkGathered(_ effects: inout ReplicaEffects) {
+        for (request, token) in proposals.takeGathered() {
+            place(request, token, since: parking.now, &effects)
+        }
     }
 
     private mutating func leaveParking(_ effects: inout ReplicaEffects) {

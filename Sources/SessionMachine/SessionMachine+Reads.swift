@@ -85,6 +85,8 @@ extension SessionMachine {
         _ now: MachineTime,
         _ purpose: ValidatePurpose
     ) -> FollowUp {
+        // A leader's clock may be behind the log's time; the log's is the one that ends sessions.
+        let now = max(now, time)
         guard view.deadline > now else { return .logTime }
         guard purpose == .use, let idle = view.idle else { return .answer }
         let isDue = TouchRule.isTouchDue(lastTouch: view.lastTouch, idle: idle, now: now)

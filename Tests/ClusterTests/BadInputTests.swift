@@ -103,6 +103,33 @@ struct BadInputTests {
         }
     }
 
+    @Test("a long pipeline of what the node answers itself, in one piece, is answered whole")
+    func longPipeline() async throws {
+        try await TestCluster.with(nodeCount: 1) { cluster in
+            let port = try #require(cluster.configuration.nodes.first).clusterPort
+            let client = try RawClient(port: port)
+            let count = 10_000
+            client.send(String(repeating: "PING\r\n", count: count))
+            var answered = 0
+            while answered < count, client.line() == "+PONG" { answered += 1 }
+            #expect(answered == count)
+        }
+    }
+
+    @Test("keys of one DEL that fit no entry of the log are refused, and the node lives")
+    func hugeDelete() async throws {
+        try await TestCluster.with(nodeCount: 1) { cluster in
+            let port = try #require(cluster.configuration.nodes.first).clusterPort
+            let client = try RawClient(port: port)
+            let long = "{t}" + String(repeating: "k", count: 4_000)
+            client.send(command: ["DEL"] + (0..<5_000).map { "\(long)\($0)" })
+            #expect(client.line()?.hasPrefix("-ERR the keys have more than") == true)
+            client.send(command: ["DEL"] + (0..<900).map { "\(long)\($0)" })
+            #expect(client.line() == ":0")
+            #expect(try cluster.terminate("n1") == 0)
+        }
+    }
+
     @Test("a client that never reads its replies is held up, and others are not")
     func neverReads() async throws {
         try await TestCluster.with(nodeCount: 1) { cluster in

@@ -25,6 +25,26 @@ struct Join {
     var parts: [Part]
     var values: [RESPValue?]
     var missing: Int
+    /// Bytes of the parts' replies. Once they are too many, they are dropped as they come.
+    private var bytes = 0
+    var isTooLarge: Bool { bytes > RequestBounds.replyBytesMax }
+
+    /// Whether a part that was not done leaves others that were.
+    var isWrite: Bool {
+        if case .write? = parts.first?.action { true } else { false }
+    }
+
+    /// Takes a part's reply; false where it has one.
+    mutating func take(_ value: RESPValue, _ byteCount: Int, at place: Int) -> Bool {
+        guard place < values.count, values[place] == nil else { return false }
+        bytes += byteCount
+        missing -= 1
+        values[place] = value
+        if isTooLarge {
+            for other in values.indices where values[other] != nil { values[other] = .null }
+        }
+        return true
+    }
 
     init(kind: Kind, parts: [Part]) {
         self.kind = kind
@@ -169,6 +189,7 @@ extension ClientConnection {
     func complete(part place: Int, with bytes: ByteBuffer) {
         var parser = ReplyParser()
         var bytes = bytes
+        let byteCount = bytes.readableBytes
         parser.feed(&bytes)
         let value: RESPValue
         do {
@@ -177,23 +198,22 @@ extension ClientConnection {
             // Ours, or the forwarder's: rendered by the same writer a moment ago.
             value = .error("ERR the reply to a part could not be read: \(error)")
         }
-        complete(part: place, with: value)
-    }
-
-    private func complete(part place: Int, with value: RESPValue) {
-        guard var current = join, place < current.parts.count, current.values[place] == nil else {
-            return
-        }
-        current.values[place] = value
-        current.missing -= 1
-        join = current
-        if current.missing == 0 { finish(current) }
+        // In place: a copy of the join would copy all values with each part.
+        guard join?.take(value, byteCount, at: place) == true, join?.missing == 0,
+            let done = join
+        else { return }
+        finish(done)
     }
 
     private func finish(_ done: Join) {
         join = nil
         let values = done.values.map { $0 ?? .null }
-        for case .error(let text) in values { return fail(text) }
+        if done.isTooLarge { return fail("ERR \(RequestBounds.tooLargeReply)") }
+        for case .error(let text) in values {
+            // One group's "nothing was done" is not the truth where another has done its part.
+            guard done.isWrite, values.count > 1 else { return fail(text) }
+            return fail("UNAVAILABLE not all groups of the keys answered; the outcome is unknown")
+        }
         switch done.kind {
         case .sum, .count:
             var sum: Int64 = 0
@@ -221,6 +241,7 @@ extension ClientConnection {
             }
             for (place, position) in positions[part].enumerated() { all[position] = found[place] }
         }
+        // One value may stand at many positions.
         var bytes = 0
         for case .bulk(let value) in all { bytes += value.count }
         guard bytes <= RequestBounds.replyBytesMax else {

@@ -60,6 +60,12 @@ final class ClientConnection {
     var front: UInt64 = 0
     /// Slots from the front that are not waiting any more.
     private var started = 0
+    /// Bytes of replies that are made and not with the socket: beyond it no further request is
+    /// started. The socket's own bound is of this size.
+    private static let replyBytesMax = 1024 * 1024
+
+    /// The bytes of all replies in `slots`.
+    private var doneBytes = 0
     /// The bytes of all frames in `slots`.
     private var heldBytes = 0
     private var runningReads = 0
@@ -98,8 +104,13 @@ final class ClientConnection {
     /// Reads and starts what it may; called again whenever room was made.
     func resume() {
         isResumePending = false
+        let last = front + UInt64(slots.count)
         readRequests()
         startRequests()
+        // What the node answers itself made room at once, and no reply will come to say so. The
+        // rest is read in the next turn, so that others have theirs before.
+        let hasRead = front + UInt64(slots.count) > last
+        if hasRead, hasRoom, parser.bufferedBytes > 0 { resumeLater() }
         if isReadWanted, !isClosing, hasRoom, channel.isWritable {
             isReadWanted = false
             channel.read()
@@ -160,6 +171,7 @@ final class ClientConnection {
             )
             slot.state = .done(writer.buffer)
             heldBytes += slot.frame.bytes.readableBytes
+            doneBytes += writer.buffer.readableBytes
             slots.append(slot)
             popDone()
         }
@@ -181,6 +193,7 @@ final class ClientConnection {
     /// A client that does not read its replies gets no new ones made.
     private var isHeldUp: Bool {
         runningReads + runningWrites >= Self.runningMax || !channel.isWritable
+            || doneBytes + writer.buffer.readableBytes >= Self.replyBytesMax
     }
 
     /// Starts the next request; false where it must wait for those before it.
@@ -189,6 +202,8 @@ final class ClientConnection {
         switch slot.operation {
         case .keyed(let operation):
             guard operation.isWrite ? runningReads == 0 : runningWrites == 0 else { return false }
+            // A write that is to be tried again must not be overtaken by a later one.
+            guard !operation.isWrite || retries.isEmpty else { return false }
             if operation.isWrite { runningWrites += 1 } else { runningReads += 1 }
             beginRunning()
             submit(PartReference(sequence: sequence, part: 0))
@@ -274,6 +289,7 @@ final class ClientConnection {
         } else {
             var writer = ReplyWriter(buffer: ByteBuffer(), version: writer.version)
             body(&writer)
+            doneBytes += writer.buffer.readableBytes
             slots[offset: place].state = .done(writer.buffer)
         }
         resumeLater()
@@ -311,6 +327,7 @@ final class ClientConnection {
     private func popDone() {
         while let first = slots.first, case .done(let bytes) = first.state {
             writer.append(bytes)
+            doneBytes -= bytes.readableBytes
             removeFront()
             // One that was answered before it started was not counted as started.
             if started > 0 { started -= 1 }
@@ -337,6 +354,8 @@ final class ClientConnection {
             let bytes = writer.buffer
             writer.buffer = channel.allocator.buffer(capacity: 1_024)
             channel.writeAndFlush(bytes, promise: nil)
+            // What was held up by these replies goes on, unless the socket is full and says so.
+            if channel.isWritable, started < slots.count { resumeLater() }
         }
         if isClosing, slots.isEmpty { channel.close(promise: nil) }
     }
@@ -363,6 +382,7 @@ final class ClientConnection {
         let references = retries
         retries.removeAll()
         for reference in references { submit(reference) }
+        resumeLater()
     }
 }
 

@@ -8,6 +8,7 @@
 // when a peer is slow or away.
 
 import Bytes
+import Glibc
 import Logging
 import NIOCore
 import NIOPosix
@@ -39,6 +40,7 @@ final class PeerLink {
     /// The tick of the peer's latest message, and of the first one since it was last silent.
     private var lastHeard: Int?
     private var heardSince = 0
+    private var isFreshlyHeard = false
 
     init(to peer: NodeConfiguration, reactor: Reactor) {
         self.peer = peer
@@ -52,6 +54,17 @@ final class PeerLink {
     private var silenceTicks: Int { reactor.node.configuration.timing.electionTicks }
 
     func heard(at tick: Int) {
+        isFreshlyHeard = true
+        heardElsewhere(at: tick)
+    }
+
+    /// Whether the peer was heard on this reactor since the last call.
+    func takeHeard() -> Bool {
+        defer { isFreshlyHeard = false }
+        return isFreshlyHeard
+    }
+
+    func heardElsewhere(at tick: Int) {
         if !isAlive(at: tick) { heardSince = tick }
         lastHeard = tick
     }
@@ -97,12 +110,21 @@ final class PeerLink {
         connect()
     }
 
+    /// Milliseconds without an acknowledgement after which the kernel gives the connection up.
+    private var userTimeout: Int {
+        let timing = reactor.node.configuration.timing
+        return 2 * timing.electionTicks * timing.tick
+    }
+
     private func connect() {
         state = .connecting
         let link = NIOLoopBound(self, eventLoop: reactor.loop)
         ClientBootstrap(group: reactor.loop)
             .connectTimeout(.seconds(1))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            // A peer that lost its power says nothing, and TCP would wait for it for minutes while
+            // it is long back. Acknowledgements come from its kernel: a frozen process is no cause.
+            .channelOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: userTimeout)
             .connect(host: peer.host, port: peer.peerPort)
             .whenComplete { result in
                 switch result {

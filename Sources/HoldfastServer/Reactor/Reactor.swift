@@ -58,6 +58,8 @@ final class Reactor: @unchecked Sendable {
     /// What goes to other reactors when the turn ends.
     private var outgoing: [Outbox]
     private var isTurnScheduled = false
+    /// No turn runs any more: nothing reaches the disk, which closes next.
+    private var isStopped = false
     private var tickTask: RepeatedTask?
 
     private struct Outbox {
@@ -98,6 +100,7 @@ final class Reactor: @unchecked Sendable {
     func stop() {
         loop.preconditionInEventLoop()
         tickTask?.cancel()
+        isStopped = true
         for connection in connections.values { connection.close() }
         for peer in peers.values { peer.close() }
         for forwarder in forwarders.values { forwarder.close() }
@@ -112,9 +115,24 @@ final class Reactor: @unchecked Sendable {
             markDirty(group)
         }
         for peer in peers.values { peer.tick() }
+        shareLiveness()
         for forwarder in forwarders.values { forwarder.tick() }
         for connection in connections.values { connection.tick() }
         balanceLeaders()
+    }
+
+    /// Tells the other reactors which peers were heard here: a peer may have all its connections,
+    /// and all groups that it leads, with one of them.
+    private func shareLiveness() {
+        var heard: [NodeID] = []
+        for peer in peers.values where peer.takeHeard() { heard.append(peer.peer.id) }
+        guard !heard.isEmpty else { return }
+        let ids = heard
+        for other in reactors where other !== self {
+            other.loop.execute {
+                for id in ids { other.peers[id]?.heardElsewhere(at: other.ticks) }
+            }
+        }
     }
 
     /// A frame that a peer sent to one of this node's groups.
@@ -204,7 +222,7 @@ final class Reactor: @unchecked Sendable {
 
     /// A turn ends after everything that the loop found ready: executed tasks come after I/O.
     func scheduleTurn() {
-        guard !isTurnScheduled else { return }
+        guard !isTurnScheduled, !isStopped else { return }
         isTurnScheduled = true
         loop.execute { self.turn() }
     }
@@ -213,6 +231,7 @@ final class Reactor: @unchecked Sendable {
 
     private func turn() {
         isTurnScheduled = false
+        guard !isStopped else { return }
         let now = WallClock.now()
         let dirty = dirtyGroups
         dirtyGroups.removeAll(keepingCapacity: true)
