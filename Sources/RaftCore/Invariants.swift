@@ -1,5 +1,5 @@
-// What must be true of a node at any time, and between any two moments, on one page. Tests and the
-// simulator check it after every step; what spans several nodes (figure 3 of the paper) is checked
+// What must be true of a node at any time, and between any two moments, on one page. Tests
+// check it after every step; what spans several nodes (figure 3 of the paper) is checked
 // there.
 
 extension RaftNode {

@@ -1,5 +1,5 @@
 // One shard group on one node: the Raft node, the session machine, and the clients that wait for
-// either. Still pure: the server and the simulator run this same code.
+// either. Still pure: the server and the tests run this same code.
 //
 // In, within one turn: ticks, messages, requests, the disk's word that a batch is stored. Then
 // `endTurn` with the time of day: all writes of the turn become one entry, encoded once. Out:

@@ -1,4 +1,4 @@
-// What must hold between any two commands, on one page. Tests and the simulator call it after every
+// What must hold between any two commands, on one page. Tests call it after every
 // step; it walks everything, so nothing else should.
 
 extension SessionMachine {

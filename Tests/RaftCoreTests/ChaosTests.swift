@@ -1,8 +1,7 @@
 import RaftCore
 import Testing
 
-/// Random schedules over whole groups. The simulator proper goes further; this keeps the core
-/// honest by itself.
+/// Random schedules over whole groups. They keep the core honest by itself.
 @Suite("A group under a hostile network and failing nodes")
 struct ChaosTests {
     /// What happened in all runs together; a run in which nothing happens proves nothing.
