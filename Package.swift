@@ -116,6 +116,13 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // What several test targets use; no product depends on it.
+        .target(
+            name: "TestKit",
+            dependencies: ["RaftCore"],
+            path: "Tests/TestKit",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "HoldfastServerTests",
             dependencies: ["HoldfastServer", "RaftCore"],
@@ -154,7 +161,7 @@ let package = Package(
         ),
         .testTarget(
             name: "LogStoreTests",
-            dependencies: ["Bytes", "LogStore", "RaftCore"],
+            dependencies: ["Bytes", "LogStore", "RaftCore", "TestKit"],
             swiftSettings: settings
         ),
         .testTarget(
@@ -164,15 +171,19 @@ let package = Package(
         ),
         .testTarget(
             name: "SessionMachineTests",
-            dependencies: ["Bytes", "SessionMachine"],
+            dependencies: ["Bytes", "SessionMachine", "TestKit"],
             swiftSettings: settings
         ),
         .testTarget(
             name: "ReplicaTests",
-            dependencies: ["Bytes", "RaftCore", "Replica", "SessionMachine"],
+            dependencies: ["Bytes", "RaftCore", "Replica", "SessionMachine", "TestKit"],
             swiftSettings: settings
         ),
-        .testTarget(name: "RaftCoreTests", dependencies: ["RaftCore"], swiftSettings: settings),
+        .testTarget(
+            name: "RaftCoreTests",
+            dependencies: ["RaftCore", "TestKit"],
+            swiftSettings: settings
+        ),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: settings),
     ]
 )

@@ -103,13 +103,13 @@ extension ReplyWriter {
         switch read {
         case .get(let key): optional(machine.get(key))
         case .getMany(let keys):
-            var bytes = 0
-            for key in keys { bytes += machine.get(key)?.count ?? 0 }
+            let values = keys.map { machine.get($0) }
+            let bytes = values.reduce(0) { $0 + ($1?.count ?? 0) }
             guard bytes <= RequestBounds.replyBytesMax else {
                 return error("ERR \(RequestBounds.tooLargeReply)")
             }
-            array(keys.count)
-            for key in keys { optional(machine.get(key)) }
+            array(values.count)
+            for value in values { optional(value) }
         case .exists(let keys):
             var count: Int64 = 0
             for key in keys where machine.exists(key) { count += 1 }

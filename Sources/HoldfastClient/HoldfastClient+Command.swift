@@ -93,11 +93,6 @@ extension HoldfastClient {
     /// False when the task was cancelled meanwhile.
     private func paused(for pause: TimeAmount) async -> Bool {
         guard pause > .zero else { return !Task.isCancelled }
-        do {
-            try await Task.sleep(for: .nanoseconds(pause.nanoseconds))
-            return true
-        } catch {
-            return false
-        }
+        return await Router.slept(for: .nanoseconds(pause.nanoseconds))
     }
 }

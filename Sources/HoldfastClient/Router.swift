@@ -106,8 +106,9 @@ final class Router: Sendable {
     }
 
     /// False when the task was cancelled meanwhile.
-    private static func slept(for duration: Duration) async -> Bool {
+    static func slept(for duration: Duration) async -> Bool {
         do {
+            // The pause between two tries, so that a cluster without a leader is not stormed.
             try await Task.sleep(for: duration)
             return true
         } catch {

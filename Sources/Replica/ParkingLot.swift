@@ -9,12 +9,7 @@ struct ParkingLot: Sendable {
         var tick: Int
     }
 
-    private let ticksMax: Int
     private var parked: [Parked] = []
-    /// Ticks since start.
-    private(set) var now = 0
-
-    init(ticksMax: Int) { self.ticksMax = ticksMax }
 
     var count: Int { parked.count }
 
@@ -26,11 +21,8 @@ struct ParkingLot: Sendable {
         return true
     }
 
-    /// One tick went by: returns those who waited too long.
-    mutating func expire() -> [RequestToken] {
-        now += 1
-        // Came before it: waited too long. Mostly nobody did.
-        let start = now - ticksMax
+    /// Takes out those who came before tick `start`. Mostly there are none.
+    mutating func expire(before start: Int) -> [RequestToken] {
         guard parked.contains(where: { $0.tick < start }) else { return [] }
         let expired = parked.filter { $0.tick < start }.map(\.token)
         parked.removeAll { $0.tick < start }
@@ -42,5 +34,4 @@ struct ParkingLot: Sendable {
         defer { parked.removeAll() }
         return parked
     }
-
 }

@@ -38,7 +38,6 @@ struct ProposalQueue: Sendable {
         var token: RequestToken
     }
 
-    private let ticksMax: Int
     private var gathered: [(command: Command, token: RequestToken)] = []
     private var followUps: [FollowUpWaiting] = []
     private var wantsTimeEntry = false
@@ -48,9 +47,6 @@ struct ProposalQueue: Sendable {
     private var proposing: Pending?
     private var pendingWrites = 0
     private var lastToken: UInt64 = 0
-    private var now = 0
-
-    init(ticksMax: Int) { self.ticksMax = ticksMax }
 
     var hasGathered: Bool { !gathered.isEmpty || !followUps.isEmpty || wantsTimeEntry }
     /// Whether a proposal of this leadership waits for its commit. Those of earlier ones do not
@@ -82,9 +78,11 @@ struct ProposalQueue: Sendable {
 
     // MARK: Proposing
 
-    /// The next entry to propose, with all that fits of what was gathered; nil where nothing was.
+    /// The next entry to propose, in tick `tick` and at `time`, with all that fits of what was
+    /// gathered; nil where nothing was.
     mutating func nextBatch(
-        at time: MachineTime
+        at time: MachineTime,
+        tick: Int
     ) -> (payload: ArraySlice<UInt8>, token: ProposalToken)? {
         guard hasGathered else { return nil }
         var commands = ByteWriter(capacity: 4_096)
@@ -102,7 +100,7 @@ struct ProposalQueue: Sendable {
         if gathered.isEmpty { count += encodeFollowUps(into: &commands, &waiters) }
         lastToken += 1
         let token = ProposalToken(rawValue: lastToken)
-        proposing = Pending(token: token, position: .origin, waiters: waiters, tick: now)
+        proposing = Pending(token: token, position: .origin, waiters: waiters, tick: tick)
         let payload = EntryPayload.encode(
             time: time,
             count: count,
@@ -178,13 +176,12 @@ struct ProposalQueue: Sendable {
         return committed(position, lost: lost)
     }
 
-    /// One tick went by: returns those who waited too long. Their entries stay in the log, and may
-    /// yet commit: nobody knows.
-    mutating func expire() -> [RequestToken] {
-        now += 1
+    /// Takes out those whose entries were proposed before tick `start`. The entries stay in the
+    /// log, and may yet commit: nobody knows.
+    mutating func expire(before start: Int) -> [RequestToken] {
         var expired: [RequestToken] = []
         // Not ordered by age after a second election: all of them are looked at.
-        for index in pending.indices where now - pending[index].tick > ticksMax {
+        for index in pending.indices where pending[index].tick < start {
             expired.append(contentsOf: pending[index].waiters.writes)
             expired.append(contentsOf: pending[index].waiters.validates)
             pendingWrites -= pending[index].waiters.writes.count

@@ -27,8 +27,9 @@ package struct Replica: Sendable {
     /// for the election that is likely to follow rather than being sent to a dead node.
     private var suspect: NodeID?
 
-    /// How long a read waits for its barrier to hold.
-    private let readTicksMax: Int
+    private let tuning: Tuning
+    /// Ticks since start.
+    private var ticks = 0
 
     var raftEffects = Effects()
     var parking: ParkingLot
@@ -40,10 +41,10 @@ package struct Replica: Sendable {
         self.raft = raft
         self.machine = machine
         applied = raft.log.base.index
-        parking = ParkingLot(ticksMax: tuning.parkingTicks)
-        proposals = ProposalQueue(ticksMax: tuning.pendingTicks)
+        parking = ParkingLot()
+        proposals = ProposalQueue()
         barriers = ReadBarriers()
-        readTicksMax = tuning.pendingTicks
+        self.tuning = tuning
     }
 
     package var isLeader: Bool { raft.isLeader }
@@ -56,7 +57,7 @@ package struct Replica: Sendable {
         _ token: RequestToken,
         into effects: inout ReplicaEffects
     ) {
-        place(request, token, since: parking.now, &effects)
+        place(request, token, since: ticks, &effects)
     }
 
     /// Brings a request, which came at tick `since`, to where it belongs now.
@@ -124,11 +125,12 @@ package struct Replica: Sendable {
 
     package mutating func tick(into effects: inout ReplicaEffects) {
         raft.step(.tick, into: &raftEffects)
-        for token in parking.expire() { effects.answer(token, .noLeader) }
-        for token in proposals.expire() { effects.answer(token, .unknown) }
-        for token in barriers.expire(before: parking.now - readTicksMax) {
-            effects.answer(token, .noLeader)
-        }
+        ticks += 1
+        let parkingStart = ticks - tuning.parkingTicks
+        let pendingStart = ticks - tuning.pendingTicks
+        for token in parking.expire(before: parkingStart) { effects.answer(token, .noLeader) }
+        for token in proposals.expire(before: pendingStart) { effects.answer(token, .unknown) }
+        for token in barriers.expire(before: pendingStart) { effects.answer(token, .noLeader) }
     }
 
     // MARK: The end of a turn
@@ -157,7 +159,7 @@ package struct Replica: Sendable {
     /// Writes and touches of a turn in which a transfer began wait for its end.
     private mutating func parkGathered(_ effects: inout ReplicaEffects) {
         for (request, token) in proposals.takeGathered() {
-            place(request, token, since: parking.now, &effects)
+            place(request, token, since: ticks, &effects)
         }
     }
 
@@ -169,7 +171,7 @@ package struct Replica: Sendable {
 
     private mutating func proposeGathered(at now: MachineTime, _ effects: inout ReplicaEffects) {
         if !proposals.hasGathered, isTimeEntryDue(at: now) { proposals.gatherTimeEntry() }
-        while let batch = proposals.nextBatch(at: now) {
+        while let batch = proposals.nextBatch(at: now, tick: ticks) {
             raft.step(.propose(batch.payload, batch.token), into: &raftEffects)
             settleProposals(&effects)
         }

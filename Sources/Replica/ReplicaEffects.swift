@@ -54,7 +54,7 @@ package struct Tuning: Sendable {
     /// How long a request waits for somebody to lead.
     package var parkingTicks: Int
     /// How long a proposed write waits for its commit before the client is told that its outcome is
-    /// unknown.
+    /// unknown, and a read for its barrier.
     package var pendingTicks: Int
 
     package init(parkingTicks: Int, pendingTicks: Int) {

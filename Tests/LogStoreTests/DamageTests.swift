@@ -4,6 +4,7 @@
 import Bytes
 import Foundation
 import RaftCore
+import TestKit
 import Testing
 
 @testable import LogStore
@@ -17,7 +18,7 @@ struct DamageTests {
         let store = try open(directory, groups: 1)
         _ = try store.recover()
         var model = ModelGroup()
-        var random = SplitMix64(seed: 5)
+        var random = SeededRandom(5)
         for number in 0..<20 {
             var batch = model.batch(&random, payloadMax: 200)
             if batch.entries.isEmpty {
@@ -64,7 +65,7 @@ struct DamageTests {
         let whole = try Data(contentsOf: file)
         let sound = try contents(directory)
         var noticed = 0
-        var random = SplitMix64(seed: 11)
+        var random = SeededRandom(11)
         for _ in 0..<60 {
             var changed = whole
             changed[random.below(whole.count)] ^= 1 << UInt8(random.below(8))
@@ -114,7 +115,7 @@ struct DamageTests {
 
     @Test("bytes that are no row make an error, with a sound checksum too")
     func garbage() {
-        var random = SplitMix64(seed: 4)
+        var random = SeededRandom(4)
         var refused = 0
         for _ in 0..<20_000 {
             var writer = ByteWriter()

@@ -3,6 +3,7 @@
 import Foundation
 import LogStore
 import RaftCore
+import TestKit
 import Testing
 
 @Suite("LogStore's directory")
@@ -48,7 +49,7 @@ struct DirectoryTests {
         let directory = TemporaryDirectory()
         let store = try open(directory)
         _ = try store.recover()
-        var random = SplitMix64(seed: 1)
+        var random = SeededRandom(1)
         var group = ModelGroup()
         try store.store([(GroupID(0), group.batch(&random, payloadMax: 100))])
         let names = try FileManager.default.contentsOfDirectory(atPath: directory.path)

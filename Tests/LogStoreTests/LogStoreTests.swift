@@ -3,6 +3,7 @@
 
 import Foundation
 import RaftCore
+import TestKit
 import Testing
 
 @testable import LogStore
@@ -12,7 +13,7 @@ struct LogStoreTests {
     @Test("random batches, reopened at random, are found as the model has them", arguments: 1...6)
     func model(seed: UInt64) throws {
         let directory = TemporaryDirectory()
-        var random = SplitMix64(seed: seed)
+        var random = SeededRandom(seed)
         var model = [ModelGroup](repeating: ModelGroup(), count: 3)
         var store = try open(directory)
         _ = try store.recover()
@@ -59,7 +60,7 @@ struct LogStoreTests {
         let directory = TemporaryDirectory()
         let store = try open(directory, groups: 1)
         _ = try store.recover()
-        var random = SplitMix64(seed: 1)
+        var random = SeededRandom(1)
         let entries = (1...12).map { index in
             let payload = (0..<1_000_000).map { _ in UInt8(truncatingIfNeeded: random.next()) }
             return Entry(
@@ -99,7 +100,7 @@ struct LogStoreTests {
             try store.store([(GroupID(0), refused)])
         }
         var model = ModelGroup()
-        var random = SplitMix64(seed: 2)
+        var random = SeededRandom(2)
         try store.store([(GroupID(0), model.batch(&random, payloadMax: 10))])
         try store.close()
     }
@@ -110,7 +111,7 @@ struct LogStoreTests {
         let store = try open(directory, groups: 1)
         _ = try store.recover()
         var model = ModelGroup()
-        var random = SplitMix64(seed: 3)
+        var random = SeededRandom(3)
         try store.store([(GroupID(0), model.batch(&random, payloadMax: 10))])
         try store.failFromNowOn()
         var first: LogStoreError?

@@ -3,23 +3,7 @@
 import Foundation
 import LogStore
 import RaftCore
-
-/// SplitMix64 (Steele, Lea and Flood, 2014): seeded by the test.
-struct SplitMix64: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-        return word ^ (word >> 31)
-    }
-
-    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
-}
+import TestKit
 
 /// A directory of its own, gone with the value.
 final class TemporaryDirectory {
@@ -53,7 +37,7 @@ struct ModelGroup: Equatable {
     var entries: [Entry] = []
 
     /// A batch that a follower or leader could hand out, taken up by the model at once.
-    mutating func batch(_ random: inout SplitMix64, payloadMax: Int) -> PersistBatch {
+    mutating func batch(_ random: inout SeededRandom, payloadMax: Int) -> PersistBatch {
         if random.below(4) == 0 {
             hardState.term = Term(hardState.term.rawValue + 1)
             hardState.vote = random.below(2) == 0 ? nil : NodeID(UInt64(1 + random.below(3)))

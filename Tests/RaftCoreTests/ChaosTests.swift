@@ -1,4 +1,5 @@
 import RaftCore
+import TestKit
 import Testing
 
 /// Random schedules over whole groups. They keep the core honest by itself.

@@ -3,47 +3,19 @@
 // nodes, those of figure 3 of the Raft paper. Same seed, same run.
 
 import RaftCore
+import TestKit
 import Testing
-
-/// A seeded generator for tests (SplitMix64).
-struct SeededRandom: RandomNumberGenerator {
-    var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
-
-    mutating func chance(_ percent: Int) -> Bool { Int(next() % 100) < percent }
-}
 
 /// One node with its disk.
 struct Member {
     var node: RaftNode
     var isUp = true
     /// What survives a crash.
-    var disk = Disk()
+    var disk = MemoryDisk()
     /// Handed to the disk, not answered yet.
     var writing: PersistBatch?
     var applied: [Entry] = []
 
-    struct Disk {
-        var hardState = HardState()
-        var entries: [Entry] = []
-
-        mutating func store(_ batch: PersistBatch) {
-            hardState = batch.hardState
-            if let first = batch.entries.first {
-                entries.removeAll { $0.index >= first.index }
-                entries.append(contentsOf: batch.entries)
-            }
-        }
-    }
 }
 
 struct Cluster {

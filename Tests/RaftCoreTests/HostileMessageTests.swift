@@ -2,6 +2,7 @@
 // anything that the rules do not give, and the group must go on.
 
 import RaftCore
+import TestKit
 import Testing
 
 @Suite("Messages with hostile numbers")

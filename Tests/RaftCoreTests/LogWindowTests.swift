@@ -1,4 +1,5 @@
 import RaftCore
+import TestKit
 import Testing
 
 @Suite("The log in memory")

@@ -6,30 +6,19 @@
 import RaftCore
 import Replica
 import SessionMachine
+import TestKit
 
 /// One node with its disk.
 struct Member {
     var replica: Replica
     var isUp = true
     /// What survives a crash.
-    var disk = Disk()
+    var disk = MemoryDisk()
     /// Handed to the disk, not answered yet.
     var writing: PersistBatch?
     /// How far its clock is ahead of `Group.now`.
     var ahead = Milliseconds.zero
 
-    struct Disk {
-        var hardState = HardState()
-        var entries: [Entry] = []
-
-        mutating func store(_ batch: PersistBatch) {
-            hardState = batch.hardState
-            if let first = batch.entries.first {
-                entries.removeAll { $0.index >= first.index }
-                entries.append(contentsOf: batch.entries)
-            }
-        }
-    }
 }
 
 struct Group {

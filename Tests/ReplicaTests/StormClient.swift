@@ -5,6 +5,7 @@
 import RaftCore
 import Replica
 import SessionMachine
+import TestKit
 
 /// What the clients of a `Group` believe.
 struct StormClient {

@@ -5,6 +5,7 @@
 import RaftCore
 import Replica
 import SessionMachine
+import TestKit
 import Testing
 
 struct Storm {

@@ -1,4 +1,5 @@
 import Bytes
+import TestKit
 import Testing
 
 @testable import SessionMachine
@@ -97,7 +98,7 @@ struct CommandCodecTests {
 
     @Test("30,000 random byte strings never trap")
     func randomBytes() {
-        var random = SplitMix64(seed: 3)
+        var random = SeededRandom(3)
         var machine = SessionMachine.fresh()
         var applied = 0
         for _ in 0..<30_000 {

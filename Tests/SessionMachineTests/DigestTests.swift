@@ -2,6 +2,7 @@
 // others. "Equal" is meant here as a reader would put it: the same records with the same deadlines,
 // the same clock, the same counters.
 
+import TestKit
 import Testing
 
 @testable import SessionMachine
@@ -42,7 +43,7 @@ struct DigestTests {
 
     @Test("it does not depend on the order of the writes", arguments: 0..<20)
     func order(seed: UInt64) {
-        var random = SplitMix64(seed: seed)
+        var random = SeededRandom(seed)
         let commands = (0..<60).map { Self.setting($0) }
         var sorted = SessionMachine.fresh()
         for command in commands { _ = sorted.apply(command) }
@@ -175,7 +176,7 @@ struct DigestTests {
 
     @Test("any bit of a record or its deadline shows, whatever its length")
     func bits() {
-        var random = SplitMix64(seed: 3)
+        var random = SeededRandom(3)
         for length in 1...40 {
             let payload = random.bytes(length)
             let original = DigestFunction.contribution(payload, deadline: .test(5))

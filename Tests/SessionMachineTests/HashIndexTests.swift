@@ -2,6 +2,7 @@
 // is there from the first call to the last comes out exactly once, whatever comes and goes
 // meanwhile.
 
+import TestKit
 import Testing
 
 @testable import SessionMachine
@@ -9,7 +10,7 @@ import Testing
 @Suite("Hash index")
 struct HashIndexTests {
     /// Hashes of several kinds: spread, few and therefore equal, and alike in their low bits.
-    private static func hash(_ random: inout SplitMix64, kind: Int) -> UInt32 {
+    private static func hash(_ random: inout SeededRandom, kind: Int) -> UInt32 {
         let word = UInt32(truncatingIfNeeded: random.next())
         switch kind {
         case 0: return word
@@ -24,7 +25,7 @@ struct HashIndexTests {
 
     @Test("random inserts and removes agree with a dictionary", arguments: 0..<12)
     func model(seed: UInt64) {
-        var random = SplitMix64(seed: seed)
+        var random = SeededRandom(seed)
         var index = HashIndex()
         var hashes: [RecordID: UInt32] = [:]
         var present: [RecordID] = []
@@ -63,7 +64,7 @@ struct HashIndexTests {
 
     @Test("buckets stay within their load bounds, one split or merge at a time")
     func load() {
-        var random = SplitMix64(seed: 4)
+        var random = SeededRandom(4)
         var index = HashIndex()
         let hashes = (0..<5_000).map { _ in UInt32(truncatingIfNeeded: random.next()) }
         for (record, hash) in hashes.enumerated() {
@@ -82,7 +83,7 @@ struct HashIndexTests {
 
     @Test("a scan of a table at rest meets everything once", arguments: [0, 1, 16, 17, 33, 500])
     func scanAtRest(count: Int) {
-        var random = SplitMix64(seed: UInt64(count))
+        var random = SeededRandom(UInt64(count))
         var index = HashIndex()
         for record in 0..<count {
             index.insert(RecordID(record), hash: UInt32(truncatingIfNeeded: random.next()))
@@ -106,7 +107,7 @@ struct HashIndexTests {
         var index = HashIndex()
         var passing: [(record: RecordID, hash: UInt32)] = []
         var next: RecordID = 0
-        var random: SplitMix64
+        var random: SeededRandom
 
         /// Adds a record and tells its number.
         mutating func add() -> (record: RecordID, hash: UInt32) {
@@ -125,7 +126,7 @@ struct HashIndexTests {
 
     @Test("what stays is met exactly once while the table grows and shrinks", arguments: 0..<30)
     func scanUnderChange(seed: UInt64) {
-        var crowd = Crowd(random: SplitMix64(seed: seed))
+        var crowd = Crowd(random: SeededRandom(seed))
         let staying = (0..<60).map { _ in crowd.add().record }
         // Even seeds start big and mostly shrink, odd ones start small and mostly grow.
         let isShrinking = seed % 2 == 0
@@ -157,7 +158,7 @@ struct HashIndexTests {
 
     @Test("a cursor made up by a client is answered like any other", arguments: 0..<8)
     func foreignCursor(seed: UInt64) {
-        var random = SplitMix64(seed: seed)
+        var random = SeededRandom(seed)
         var index = HashIndex()
         for record in 0..<300 {
             index.insert(RecordID(record), hash: UInt32(truncatingIfNeeded: random.next()))

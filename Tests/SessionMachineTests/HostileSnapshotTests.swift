@@ -4,6 +4,7 @@
 // that goes on without a trap.
 
 import Bytes
+import TestKit
 import Testing
 
 @testable import SessionMachine
@@ -182,7 +183,7 @@ struct HostileSnapshotTests {
 
     @Test("several faults at once behind a right checksum and a right digest", arguments: 0..<10)
     func mangled(seed: UInt64) throws {
-        var random = SplitMix64(seed: seed)
+        var random = SeededRandom(seed)
         let machine = SessionMachine.random(seed: seed, steps: 60).machine
         let sections = try Section.split(machine.encodedSnapshot())
         var accepted = 0
@@ -259,7 +260,7 @@ struct HostileSnapshotTests {
 
     @Test("random bytes, bare and in frames", arguments: 0..<10)
     func garbage(seed: UInt64) throws {
-        var random = SplitMix64(seed: seed)
+        var random = SeededRandom(seed)
         let header = try Section.split(Self.small.encodedSnapshot())[0]
         for _ in 0..<100 {
             #expect(Self.decode(random.bytes(random.below(300))) == nil)

@@ -2,6 +2,7 @@
 // reads of whatever was touched, after every step. The clock also jumps without a sweep, because
 // nobody may notice what the wheel has not yet removed.
 
+import TestKit
 import Testing
 
 @testable import SessionMachine
@@ -12,7 +13,7 @@ private struct Histories {
     var machine = SessionMachine.fresh()
     var model = PlainMachine()
     var source: CommandSource
-    var random: SplitMix64
+    var random: SeededRandom
     var differences: [String] = []
     /// What happened, by kind of command and outcome.
     var tally: [String: Int] = [:]
@@ -23,7 +24,7 @@ private struct Histories {
 
     init(seed: UInt64) {
         source = CommandSource(seed: seed)
-        random = SplitMix64(seed: ~seed)
+        random = SeededRandom(~seed)
         model.advance(to: .test(0))
     }
 
@@ -263,7 +264,7 @@ struct ModelTests {
 
     @Test("a session ends within one granularity after use + idle", arguments: 0..<40)
     func idleWindow(seed: UInt64) {
-        var random = SplitMix64(seed: seed)
+        var random = SeededRandom(seed)
         var leader = Leader()
         var clock: UInt64 = 0
         var ends = 0

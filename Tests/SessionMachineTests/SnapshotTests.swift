@@ -2,6 +2,7 @@
 // digests, and the very next snapshot), also out of the middle of work that a budget left over.
 
 import Bytes
+import TestKit
 import Testing
 
 @testable import SessionMachine

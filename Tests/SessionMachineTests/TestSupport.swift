@@ -1,24 +1,9 @@
 import Bytes
+import TestKit
 
 @testable import SessionMachine
 
-/// SplitMix64 (Steele, Lea and Flood, 2014): the tests' only source of chance, seeded by the test.
-struct SplitMix64: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-        return word ^ (word >> 31)
-    }
-
-    /// A number in 0..<bound.
-    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
-
+extension SeededRandom {
     mutating func bytes(_ count: Int) -> [UInt8] {
         (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) }
     }
@@ -99,12 +84,12 @@ enum StatusWord { case valid, expired, revoked, unknown }
 
 /// Random commands over few keys, handles and subjects, so that they meet.
 struct CommandSource {
-    var random: SplitMix64
+    var random: SeededRandom
     var names = 12
     /// Where absolute deadlines are counted from: ms after `testStart`.
     var clock: UInt64 = 0
 
-    init(seed: UInt64) { random = SplitMix64(seed: seed) }
+    init(seed: UInt64) { random = SeededRandom(seed) }
 
     mutating func next() -> Command {
         switch random.below(14) {

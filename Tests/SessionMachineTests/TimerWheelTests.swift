@@ -4,6 +4,7 @@
 // budget left over comes out later and in the same order on every replica, and `earliestDeadline`
 // is never later than the truth (a leader sleeps until then).
 
+import TestKit
 import Testing
 
 @testable import SessionMachine
@@ -79,15 +80,16 @@ private struct ModeledWheel {
 @Suite("Timer wheel")
 struct TimerWheelTests {
     /// Lengths of time from nothing to centuries, all about equally likely.
-    private static func span(_ random: inout SplitMix64) -> UInt64 {
+    private static func span(_ random: inout SeededRandom) -> UInt64 {
         random.next() >> UInt64(20 + random.below(44))
     }
 
-    private static func budget(_ random: inout SplitMix64) -> Int {
+    private static func budget(_ random: inout SeededRandom) -> Int {
         [0, 1, 3, 20, Int.max][random.below(5)]
     }
 
-    private static func step(_ modeled: inout ModeledWheel, _ random: inout SplitMix64) -> [UInt32]
+    private static func step(_ modeled: inout ModeledWheel, _ random: inout SeededRandom)
+        -> [UInt32]
     {
         let timer = UInt32(random.below(modeled.wheel.slots))
         switch random.below(10) {
@@ -110,7 +112,7 @@ struct TimerWheelTests {
 
     @Test("random histories agree with a dictionary, and with themselves", arguments: 0..<60)
     func model(seed: UInt64) {
-        var random = SplitMix64(seed: seed)
+        var random = SeededRandom(seed)
         var twinRandom = random
         var modeled = ModeledWheel(slots: 40, start: 1_000 + seed << 30)
         var twin = modeled
@@ -128,7 +130,7 @@ struct TimerWheelTests {
 
     @Test("with budget enough, timers come out by deadline", arguments: 100..<120)
     func order(seed: UInt64) {
-        var random = SplitMix64(seed: seed)
+        var random = SeededRandom(seed)
         var modeled = ModeledWheel(slots: 300, start: 5)
         for timer in 0..<300 {
             let deadline = modeled.now.advanced(by: Milliseconds(Self.span(&random)))
@@ -141,7 +143,7 @@ struct TimerWheelTests {
 
     @Test("any budget yields the same order in the end", arguments: [1, 2, 7, 64])
     func budgets(budget: Int) {
-        var random = SplitMix64(seed: 9)
+        var random = SeededRandom(9)
         var modeled = ModeledWheel(slots: 200, start: 77)
         for timer in 0..<200 {
             let deadline = modeled.now.advanced(by: Milliseconds(Self.span(&random) >> 16))

@@ -1,3 +1,4 @@
+import TestKit
 import Testing
 
 @testable import SessionMachine
@@ -233,7 +234,7 @@ struct ValueCommandTests {
     @Test("random commands answer as a dictionary of values and deadlines does")
     mutating func model() {
         var model: [String: (value: [UInt8], deadline: UInt64?)] = [:]
-        var random = SplitMix64(seed: 8)
+        var random = SeededRandom(8)
         var now: UInt64 = 0
         for step in 0..<20_000 {
             now += UInt64(random.below(3) == 0 ? random.below(40) : 0)

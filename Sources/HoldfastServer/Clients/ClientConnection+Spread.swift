@@ -241,12 +241,6 @@ extension ClientConnection {
             }
             for (place, position) in positions[part].enumerated() { all[position] = found[place] }
         }
-        // One value may stand at many positions.
-        var bytes = 0
-        for case .bulk(let value) in all { bytes += value.count }
-        guard bytes <= RequestBounds.replyBytesMax else {
-            return fail("ERR \(RequestBounds.tooLargeReply)")
-        }
         writer.array(all.count)
         for value in all { writer.value(value) }
         finishSpread()

@@ -40,13 +40,6 @@ final class ClientConnection {
         var tick: Int
     }
 
-    /// Requests of one connection that run at a time: bounds the replies that can come in while
-    /// the client does not read.
-    private static let runningMax = 128
-    /// Bytes of requests that a connection holds before it stops reading: room for the longest
-    /// request that the parser lets through, and for one behind it.
-    private static let heldBytesMax = 64 * 1024 * 1024
-
     let id: UInt64
     let port: ClientPort
     unowned let reactor: Reactor
@@ -60,10 +53,6 @@ final class ClientConnection {
     var front: UInt64 = 0
     /// Slots from the front that are not waiting any more.
     private var started = 0
-    /// Bytes of replies that are made and not with the socket: beyond it no further request is
-    /// started. The socket's own bound is of this size.
-    private static let replyBytesMax = 1024 * 1024
-
     /// The bytes of all replies in `slots`.
     private var doneBytes = 0
     /// The bytes of all frames in `slots`.
@@ -126,7 +115,7 @@ final class ClientConnection {
     /// Whether another request may wait here.
     private var hasRoom: Bool {
         slots.count < reactor.node.configuration.limits.requestsPerClientMax
-            && heldBytes < Self.heldBytesMax
+            && heldBytes < Limits.heldBytesMax
     }
 
     private func readRequests() {
@@ -158,8 +147,7 @@ final class ClientConnection {
         served += 1
         switch read {
         case .request(let operation, let frame):
-            slots.append(Slot(operation: operation, frame: frame, tick: reactor.ticks))
-            heldBytes += frame.bytes.readableBytes
+            hold(Slot(operation: operation, frame: frame, tick: reactor.ticks))
         case .failed(let text):
             // Answered in its turn, as any other request.
             var writer = ReplyWriter(buffer: ByteBuffer(), version: self.writer.version)
@@ -170,11 +158,15 @@ final class ClientConnection {
                 tick: reactor.ticks
             )
             slot.state = .done(writer.buffer)
-            heldBytes += slot.frame.bytes.readableBytes
             doneBytes += writer.buffer.readableBytes
-            slots.append(slot)
+            hold(slot)
             popDone()
         }
+    }
+
+    private func hold(_ slot: Slot) {
+        heldBytes += slot.frame.bytes.readableBytes
+        slots.append(slot)
     }
 
     // MARK: Starting
@@ -192,8 +184,8 @@ final class ClientConnection {
 
     /// A client that does not read its replies gets no new ones made.
     private var isHeldUp: Bool {
-        runningReads + runningWrites >= Self.runningMax || !channel.isWritable
-            || doneBytes + writer.buffer.readableBytes >= Self.replyBytesMax
+        runningReads + runningWrites >= Limits.runningMax || !channel.isWritable
+            || doneBytes + writer.buffer.readableBytes >= Limits.unsentReplyBytesMax
     }
 
     /// Starts the next request; false where it must wait for those before it.

@@ -27,11 +27,6 @@ final class Forwarder {
         case closed
     }
 
-    /// Bytes that wait for the socket: beyond it the peer is too slow, and requests are given back.
-    private static let outputBytesMax = 16 * 1024 * 1024
-    /// As long as an election takes: the asker's patience is of that order.
-    private static let connectTimeout = TimeAmount.seconds(1)
-
     private let peer: NodeConfiguration
     private unowned let reactor: Reactor
     private var state = State.idle
@@ -50,7 +45,7 @@ final class Forwarder {
 
     func send(_ request: ByteBuffer, for target: ForwardTarget) {
         if case .closed = state { return give(back: [target], .notDone) }
-        guard output.readableBytes < Self.outputBytesMax else {
+        guard output.readableBytes < Limits.forwardedBytesMax else {
             return give(back: [target], .notDone)
         }
         if targets.isEmpty { busySince = reactor.ticks }
@@ -92,7 +87,7 @@ final class Forwarder {
         state = .connecting
         let forwarder = NIOLoopBound(self, eventLoop: reactor.loop)
         ClientBootstrap(group: reactor.loop)
-            .connectTimeout(Self.connectTimeout)
+            .connectTimeout(Limits.peerConnectTimeout)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {

@@ -23,9 +23,6 @@ final class PeerLink {
         case closed
     }
 
-    /// Bytes handed to the socket and not written: above this the peer is too slow, and messages
-    /// are dropped until it has caught up. Two full windows of appends.
-    private static let outstandingBytesMax = 16 * 1024 * 1024
     /// Ticks between two tries: short enough that a restarted peer is back within an election.
     private static let retryTicks = 4
 
@@ -82,7 +79,7 @@ final class PeerLink {
     // MARK: Sending
 
     func send(_ message: Message, group: GroupID) {
-        guard case .open = state, outstandingBytes < Self.outstandingBytesMax else {
+        guard case .open = state, outstandingBytes < Limits.peerOutstandingBytesMax else {
             return
         }
         encoder.encode(message, group: group, into: &buffer)
@@ -120,7 +117,7 @@ final class PeerLink {
         state = .connecting
         let link = NIOLoopBound(self, eventLoop: reactor.loop)
         ClientBootstrap(group: reactor.loop)
-            .connectTimeout(.seconds(1))
+            .connectTimeout(Limits.peerConnectTimeout)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             // A peer that lost its power says nothing, and TCP would wait for it for minutes while
             // it is long back. Acknowledgements come from its kernel: a frozen process is no cause.

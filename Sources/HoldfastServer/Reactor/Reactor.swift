@@ -32,6 +32,7 @@ final class LocalGroup {
     }
 }
 
+/// Sendable because it is confined to `loop`: see the head of this file.
 final class Reactor: @unchecked Sendable {
     let index: Int
     let loop: any EventLoop
@@ -124,13 +125,11 @@ final class Reactor: @unchecked Sendable {
     /// Tells the other reactors which peers were heard here: a peer may have all its connections,
     /// and all groups that it leads, with one of them.
     private func shareLiveness() {
-        var heard: [NodeID] = []
-        for peer in peers.values where peer.takeHeard() { heard.append(peer.peer.id) }
+        let heard = peers.values.filter { $0.takeHeard() }.map(\.peer.id)
         guard !heard.isEmpty else { return }
-        let ids = heard
         for other in reactors where other !== self {
             other.loop.execute {
-                for id in ids { other.peers[id]?.heardElsewhere(at: other.ticks) }
+                for id in heard { other.peers[id]?.heardElsewhere(at: other.ticks) }
             }
         }
     }

@@ -1,6 +1,7 @@
 // Raft section 5.3 and 5.4: one test a sentence of the paper.
 
 import RaftCore
+import TestKit
 import Testing
 
 @Suite("Log replication (section 5.3)")
@@ -223,14 +224,7 @@ struct CommitTests {
         cluster.isolate(NodeID(4))
         // (c) S1 leads again, and its entry of term 2 reaches S3: a majority. The entry of its own
         // term does not.
-        while !cluster[1].isLeader {
-            cluster.tick(NodeID(1))
-            while !cluster.network.isEmpty, !cluster[1].isLeader {
-                for member in cluster.members { cluster.sync(member.node.id) }
-                cluster.deliver(at: 0)
-            }
-            for member in cluster.members { cluster.sync(member.node.id) }
-        }
+        cluster.winElection(NodeID(1))
         let leader = cluster[1]
         cluster.network = []
         let upToTerm2 = append(

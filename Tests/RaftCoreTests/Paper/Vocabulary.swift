@@ -2,6 +2,7 @@
 // that a node starts with, and what lies in the network.
 
 import RaftCore
+import TestKit
 
 func message(from: UInt64, to: UInt64, term: UInt64, _ body: Message.Body) -> Message {
     Message(from: NodeID(from), to: NodeID(to), term: Term(term), body: body)
@@ -103,6 +104,21 @@ extension Cluster {
             ticks += 1
         }
         network = []
+    }
+
+    /// Makes a node campaign until the moment at which it leads; what it says as a leader has not
+    /// arrived anywhere.
+    mutating func winElection(_ id: NodeID) {
+        var ticks = 0
+        while !self[id.rawValue].isLeader, ticks < 100 {
+            tick(id)
+            while !network.isEmpty, !self[id.rawValue].isLeader {
+                for member in members { sync(member.node.id) }
+                deliver(at: 0)
+            }
+            for member in members { sync(member.node.id) }
+            ticks += 1
+        }
     }
 
     /// Ticks all nodes and delivers everything, again and again.
