@@ -94,6 +94,7 @@ let package = Package(
             swiftSettings: settings
         ),
 
+
         // Row 4: argument parsing only.
         .executableTarget(
             name: "holdfastd",
@@ -109,7 +110,7 @@ let package = Package(
         .executableTarget(
             name: "holdfast",
             dependencies: [
-                "HoldfastClient", "HoldfastServer",
+                "HoldfastClient", "HoldfastServer", "RaftCore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -125,13 +126,18 @@ let package = Package(
         ),
         .testTarget(
             name: "HoldfastServerTests",
-            dependencies: ["HoldfastServer", "RaftCore"],
+            dependencies: [
+                "Commands", "HoldfastServer", "HoldfastWire", "LogStore", "RaftCore", "Replica",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(
             name: "ClusterTests",
             dependencies: [
-                "HoldfastClient", "HoldfastServer", "holdfastd",
+                "HoldfastClient", "HoldfastServer", "RaftCore", "holdfast", "holdfastd",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings
@@ -161,7 +167,10 @@ let package = Package(
         ),
         .testTarget(
             name: "LogStoreTests",
-            dependencies: ["Bytes", "LogStore", "RaftCore", "TestKit"],
+            dependencies: [
+                "Bytes", "LogStore", "RaftCore", "TestKit",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(

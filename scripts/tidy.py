@@ -26,6 +26,11 @@ IMPORTS = {
         "SessionMachine", "Crypto", "Glibc", "Logging", "Metrics", "NIOConcurrencyHelpers",
         "NIOCore", "NIOPosix", "ServiceLifecycle", "Synchronization", "Yams",
     },
+    "Checkers": set(),
+    "Simulation": {
+        "Bytes", "Checkers", "PeerWire", "RaftCore", "Replica", "SessionMachine", "NIOCore",
+    },
+    "simulate": {"Simulation", "ArgumentParser", "Glibc"},
     "LogStore": {"Bytes", "RaftCore", "GRDB", "Glibc", "Foundation"},
     "Commands": {"HoldfastWire", "SessionMachine"},
     "HoldfastClient": {
@@ -35,9 +40,11 @@ IMPORTS = {
     "holdfastd": {
         "HoldfastServer", "ArgumentParser", "Logging", "ServiceLifecycle", "UnixSignals",
     },
-    "holdfast": {"HoldfastClient", "HoldfastServer", "ArgumentParser", "Glibc", "Logging"},
+    "holdfast": {
+        "HoldfastClient", "HoldfastServer", "RaftCore", "ArgumentParser", "Glibc", "Logging",
+    },
 }
-PURE = {"Bytes", "RaftCore", "SessionMachine", "Replica"}
+PURE = {"Bytes", "RaftCore", "SessionMachine", "Replica", "Checkers", "Simulation"}
 # word -> what to use instead, in pure modules
 PURE_BANNED = {
     r"\bDate\(\)": "the time that the input carries",

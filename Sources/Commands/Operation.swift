@@ -184,6 +184,7 @@ package enum LocalCommand: Sendable {
     /// READONLY and READWRITE: every node reads linearizably, so there is nothing to switch.
     case readMode
     case cluster(ClusterQuestion)
+    case members(MembersCommand)
 }
 
 package struct HelloRequest: Sendable {

@@ -38,6 +38,7 @@ extension RequestReader {
             )
         case "role": return .local(.role)
         case "time": return .local(.time)
+        case "holdfast": return .local(.members(try members(frame)))
         case "cluster": return .local(.cluster(try cluster(frame)))
         default: return .local(.readMode)
         }

@@ -1,6 +1,6 @@
 // A client's words to an operation, or to the error reply that Redis 7.0 would give. This file
 // holds the dispatch and what the commands share; the commands themselves are read in
-// `RequestReader+Values`, `+Sessions` and `+Connection`.
+// `RequestReader+Values`, `+Sessions`, `+Connection` and `+Members`.
 //
 // It must never: trap on any bytes, let a secret out (it is hashed here), or draw randomness
 // itself.

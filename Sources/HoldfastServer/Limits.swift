@@ -19,4 +19,17 @@ enum Limits {
     static let forwardedBytesMax = 16 * 1024 * 1024
     /// As long as an election takes: the patience of who waits for the peer is of that order.
     static let peerConnectTimeout = TimeAmount.seconds(1)
+    /// Snapshots that leave the node at a time, of all its groups together. Two keep a disk and a
+    /// gigabit link busy; each further one makes all of them slower and the clients too.
+    static let snapshotStreamsMax = 2
+    /// Nanoseconds for which a stream may keep its place without asking for a piece. A follower
+    /// that was lost is found out in an election timeout; its group's core may begin again.
+    static let snapshotStreamPatience: UInt64 = 5_000_000_000
+    /// Nanoseconds between two slices of cleaning while commits wait: a slice takes up to 10 ms, so
+    /// that cleaning takes a sixth of a busy disk thread at most.
+    static let cleaningInterval: UInt64 = 50_000_000
+    /// Refused peers whose last report is remembered.
+    static let refusalsMax = 64
+    /// Nanoseconds between two reports of a peer that is refused again and again.
+    static let refusalInterval: UInt64 = 60_000_000_000
 }

@@ -6,10 +6,18 @@
 // A row holds the chain value of the row before it, and its own value is the hash of all its bytes;
 // so the last value stands for the whole log. The first row continues a value made of the identity.
 
+import Bytes
+
 /// The hash of a row and, through it, of all rows before it.
 struct ChainValue: Hashable {
     var high: UInt64
     var low: UInt64
+}
+
+/// A row of the log, and the value of the chain behind it: a place in the one history of the log.
+struct ChainMark: Hashable {
+    var sequence: UInt64
+    var chain: ChainValue
 }
 
 /// SipHash-2-4-128.
@@ -86,5 +94,12 @@ extension ChainValue {
     /// What the first row of a directory continues.
     init(startOf identity: Identity) {
         self = ChainHash.value(of: identity.encoded)
+    }
+    /// The value after `block`, where `self` is the one after what precedes it.
+    func continued(by block: ArraySlice<UInt8>) -> ChainValue {
+        let own = ChainHash.value(of: Array(block))
+        var writer = ByteWriter(capacity: 32)
+        for word in [high, low, own.high, own.low] { writer.write(word) }
+        return ChainHash.value(of: writer.bytes)
     }
 }

@@ -5,38 +5,51 @@
 //     identity    whose directory this is
 //     durable     the sidecar
 //     log.db      the journal, with log.db-wal beside it
+//     snapshots   a directory of them
 
 import Glibc
 
 struct DataDirectory {
     let path: String
+    /// What the directory says of itself.
+    let identity: Identity
     private let lock: CInt
 
-    var databasePath: String { path + "/log.db" }
-    var sidecarPath: String { path + "/durable" }
-    private var identityPath: String { path + "/identity" }
+    var databasePath: String { path + Self.databaseName }
+    var sidecarPath: String { path + Self.sidecarName }
+    var snapshotsPath: String { path + Self.snapshotsName }
 
-    /// Opens the directory for `identity`; makes it where there is none.
-    init(path: String, identity: Identity) throws(LogStoreError) {
+    private static let databaseName = "/log.db"
+    private static let sidecarName = "/durable"
+    private static let snapshotsName = "/snapshots"
+    private static let identityName = "/identity"
+
+    /// Opens the directory of the node that `wanted` names; where there is none, makes it with that
+    /// identity.
+    init(path: String, identity wanted: Identity) throws(LogStoreError) {
         self.path = path
         try Self.make(path)
         // The lock file says nothing of anybody: making it claims nothing.
-        lock = open(path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        let lock = open(path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard lock >= 0 else { throw .last("open of \(path)/lock") }
+        self.lock = lock
         guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
             let isHeld = errno == EWOULDBLOCK
-            close()
+            Self.unlock(lock)
             throw isHeld ? .inUse(directory: path) : .last("lock of \(path)")
         }
         do {
-            try claim(identity)
+            identity = try Self.claim(path, wanted)
+            try Self.make(path + Self.snapshotsName)
         } catch {
-            close()
+            Self.unlock(lock)
             throw error
         }
     }
 
-    func close() {
+    func close() { Self.unlock(lock) }
+
+    private static func unlock(_ lock: CInt) {
         // Unlocked by name: a child that is just being spawned may hold a copy of the descriptor,
         // and closing this one alone would leave the directory locked until it is gone.
         flock(lock, LOCK_UN)
@@ -58,32 +71,42 @@ struct DataDirectory {
         }
     }
 
-    private func claim(_ identity: Identity) throws(LogStoreError) {
-        if let found = try Self.read(identityPath, bytesMax: Limits.identityBytesMax) {
-            let decoded: Identity
+    private static func claim(
+        _ path: String,
+        _ wanted: Identity
+    ) throws(LogStoreError) -> Identity {
+        if let bytes = try read(path + identityName, bytesMax: Limits.identityBytesMax) {
+            let found: Identity
             do {
-                decoded = try Identity(decoding: found)
+                found = try Identity(decoding: bytes)
             } catch {
                 throw .damage(.identity)
             }
-            return try decoded.check(against: identity, directory: path)
+            try found.check(against: wanted, directory: path)
+            return found
         }
-        for file in [databasePath, sidecarPath] where access(file, F_OK) == 0 {
-            throw .damage(.missingFile(identityPath))
+        for name in [databaseName, sidecarName, snapshotsName]
+        where access(path + name, F_OK) == 0 {
+            throw .damage(.missingFile(path + identityName))
         }
-        try write(identity.encoded)
+        try write(wanted.encoded, into: path)
+        return wanted
     }
 
     /// Whole or not at all, and durable.
-    private func write(_ bytes: [UInt8]) throws(LogStoreError) {
-        let temporary = identityPath + ".new"
+    private static func write(
+        _ bytes: [UInt8],
+        into directory: String
+    ) throws(LogStoreError) {
+        let path = directory + identityName
+        let temporary = path + ".new"
         let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw .last("open of \(temporary)") }
         defer { Glibc.close(file) }
         let count = bytes.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
         guard count == bytes.count, fsync(file) == 0 else { throw .last("write of \(temporary)") }
-        guard rename(temporary, identityPath) == 0 else { throw .last("rename of \(temporary)") }
-        try sync()
+        guard rename(temporary, path) == 0 else { throw .last("rename of \(temporary)") }
+        try sync(directory)
     }
 
     /// Makes the empty database that SQLite will fill. SQLite would let others read it; what it
@@ -97,7 +120,7 @@ struct DataDirectory {
     /// Makes the names of the directory's files durable.
     func sync() throws(LogStoreError) { try Self.sync(path) }
 
-    private static func sync(_ path: String) throws(LogStoreError) {
+    static func sync(_ path: String) throws(LogStoreError) {
         let directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard directory >= 0 else { throw .last("open of \(path)") }
         defer { Glibc.close(directory) }

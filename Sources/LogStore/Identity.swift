@@ -1,10 +1,11 @@
 // Whose directory this is. The file `identity` is text, so that an operator can read it:
 //
 //     holdfast log
-//     format 1
+//     format 2
 //     cluster 00000000000000010000000000000002
 //     node 3
 //     groups 12
+//     incarnation 8f3c21d07a9b4e56
 //     crc32c 5f0a91c2        (of the lines above)
 //
 // It is written once, when the directory is made, and read before anything else is touched.
@@ -38,11 +39,13 @@ extension FixedWidthInteger where Self: UnsignedInteger {
 
 /// What the identity file says.
 struct Identity: Hashable {
-    static let formatVersion: UInt32 = 1
+    static let formatVersion: UInt32 = 2
 
     var format: UInt32
     var node: NodeIdentity
     var groupCount: Int
+    /// Drawn when the directory is made; tells it from every other that this node ever had. Not 0.
+    var incarnation: UInt64
 
     /// The file's bytes.
     var encoded: [UInt8] {
@@ -52,6 +55,7 @@ struct Identity: Hashable {
             cluster \(node.cluster.text)
             node \(node.node.rawValue)
             groups \(groupCount)
+            incarnation \(incarnation.hexadecimal)
 
             """
         let checksum = CRC32C.checksum(Array(lines.utf8))
@@ -72,18 +76,23 @@ struct Identity: Hashable {
             let high = UInt64(cluster.prefix(16), radix: 16),
             let low = UInt64(cluster.suffix(16), radix: 16),
             let node = values["node"].flatMap({ UInt64($0) }),
-            let groupCount = values["groups"].flatMap({ Int($0) })
+            let groupCount = values["groups"].flatMap({ Int($0) }),
+            let incarnation = values["incarnation"].flatMap({ UInt64($0, radix: 16) }),
+            incarnation > 0
         else { throw .invalid("identity file") }
         self.format = format
         self.node = NodeIdentity(cluster: ClusterID(high: high, low: low), node: NodeID(node))
         self.groupCount = groupCount
+        self.incarnation = incarnation
         guard encoded == bytes else { throw .checksumMismatch }
     }
 
+    /// The identity of a directory that is made now.
     init(node: NodeIdentity, groupCount: Int) {
         format = Identity.formatVersion
         self.node = node
         self.groupCount = groupCount
+        incarnation = UInt64.random(in: 1...UInt64.max)
     }
 
     /// Throws unless the directory that says `self` is the one for `expected`.

@@ -22,4 +22,35 @@ enum Limits {
     static let identityBytesMax = 512
     /// Rows between two progress reports of a recovery.
     static let progressRows = 256
+    /// A membership as bytes: 16 members with contacts of 512 bytes are below 9 KiB.
+    static let membershipBytesMax = 16 * 1024
+
+    // The cleaner of the journal.
+
+    /// What a row costs besides its bytes: SQLite's cell and the bookkeeping in memory.
+    static let rowOverheadBytes = 64
+    /// SQLite's pages.
+    static let pageBytes = 4096
+    /// The journal is cleaned when this much of it is obsolete, and at least as much as is live, so
+    /// it is at most twice what is needed, and this. Small enough for small disks, large enough to
+    /// be rare.
+    static let cleaningObsoleteBytesMin = 64 * 1024 * 1024
+    /// Rows read back between two stores, some 10 ms.
+    static let cleaningReadBytesMax = 4 * 1024 * 1024
+    /// Rows deleted between two stores. One delete of 8,000 rows was measured to take 56 ms.
+    static let cleaningRemovedRowsMax = 512
+    /// And their bytes: SQLite reads what it frees.
+    static let cleaningRemovedBytesMax = 4 * 1024 * 1024
+
+    // Snapshots.
+
+    /// A section of the caller's. The session machine's are cut at 256 KiB, and at worst one record
+    /// of 4 MiB follows.
+    static let snapshotSectionBytesMax = 8 * 1024 * 1024
+    /// A file is synced each time this much was written: all at once at the end would hold up the
+    /// syncs of the log.
+    static let snapshotSyncBytes = 8 * 1024 * 1024
+    /// Snapshots of one group that are kept. The older one serves while the log reaches back to it,
+    /// should the newer turn out unreadable.
+    static let snapshotsKept = 2
 }

@@ -1,28 +1,43 @@
-// The logs and hard states of all shard groups of one node, in one SQLite database. Each `store`
-// adds a row, or several where it is large (see `RowCodec`), in one transaction with one sync; rows
-// are never changed. Recovery reads them in order.
+// The logs and hard states of all shard groups of one node, in one SQLite database, and their
+// snapshots in files beside it. Each `store` adds a row, or several where it is large (see
+// `RowCodec`), in one transaction with one sync; rows are never changed. Recovery reads them in
+// order; the cleaner (see `LogStore+Cleaning`) removes them at the front.
 //
-// Confined to one thread at a time: the caller's disk thread. It must never: return from `store`
-// before the sync, write again after an error (what an error left on the disk is unknown, and a
-// second fsync may lie), or open a directory that is not the node's.
+// Confined to one thread at a time: the caller's disk thread; only `snapshots` may be used from
+// others too. It must never: return from `store` before the sync, write again after an error (what
+// an error left on the disk is unknown, and a second fsync may lie), or open a directory that is
+// not the node's.
 
-import Bytes
-import Foundation
 import GRDB
+import Glibc
 package import RaftCore
 
 package final class LogStore {
-    private let directory: DataDirectory
-    private let database: DatabaseQueue
-    private let sidecar: Sidecar
-    private let groupCount: Int
-    private let start: ChainValue
-    private var chain: ChainValue
-    private var sequence: UInt64 = 0
+    /// The snapshots of all groups; usable from any thread.
+    package let snapshots: SnapshotFiles
+    let directory: DataDirectory
+    let journal: Journal
+    let sidecar: Sidecar
+    let groupCount: Int
+    /// The row 0, which nobody stores: what the first row continues.
+    let origin: ChainMark
+    /// The latest row.
+    var last: ChainMark
+    var map: JournalMap
+    /// Each group's, as stored last.
+    var hardStates: [HardState]
+    var isRecovered = false
+
+    /// When and how the journal is cleaned.
+    var cleaning = CleaningRule()
+    var plan: CleaningPlan?
+    /// Whether rows before the beginning of the journal wait for their removal.
+    var mayHaveRubbish = false
+
     /// The error that ended the store; every later call gets it too.
     private var failure: LogStoreError?
-    private var bytesSinceCheckpoint = 0
-    package private(set) var statistics = Statistics()
+    var bytesSinceCheckpoint = 0
+    package internal(set) var statistics = Statistics()
 
     /// What the store has done since it was opened.
     package struct Statistics: Hashable, Sendable {
@@ -32,7 +47,20 @@ package final class LogStore {
         /// Bytes of rows, before SQLite's own.
         package var bytes = 0
         package var checkpoints = 0
+        /// How often the beginning of the journal moved.
+        package var cleanings = 0
+        /// Logs of single groups that were carried forward for it, and their bytes; these count
+        /// among the rows and bytes above too.
+        package var carriedGroups = 0
+        package var carriedBytes = 0
+        package var removedRows = 0
     }
+
+    /// Bytes of the journal's rows, and how many of them somebody still needs.
+    package var journalBytes: (total: Int, live: Int) { (map.totalBytes, map.liveBytes) }
+
+    /// Tells this directory from every other that the node ever had: drawn when it was made. Not 0.
+    package var incarnation: UInt64 { directory.identity.incarnation }
 
     /// Opens the node's directory, or makes it. Call `recover` next.
     package static func open(
@@ -44,25 +72,35 @@ package final class LogStore {
         let identity = Identity(node: identity, groupCount: groupCount)
         let directory = try DataDirectory(path: path, identity: identity)
         do {
-            return try LogStore(directory, identity)
+            return try LogStore(directory)
         } catch {
             directory.close()
             throw error
         }
     }
 
-    private init(_ directory: DataDirectory, _ identity: Identity) throws(LogStoreError) {
+    private init(_ directory: DataDirectory) throws(LogStoreError) {
         self.directory = directory
+        let identity = directory.identity
         groupCount = identity.groupCount
-        start = ChainValue(startOf: identity)
-        chain = start
+        origin = ChainMark(sequence: 0, chain: ChainValue(startOf: identity))
+        last = origin
+        map = JournalMap(groupCount: groupCount, firstRow: 1)
+        hardStates = [HardState](repeating: HardState(), count: groupCount)
+        snapshots = SnapshotFiles(
+            directory: directory.snapshotsPath,
+            cluster: identity.node.cluster
+        )
+        try snapshots.removeUnfinished()
         // The sidecar is made first. A start that was cut short between the two leaves one that
-        // says "nothing is durable", which is true; a database without a sidecar is damage.
+        // says "nothing is durable", which is true; a database without a sidecar is damage. So are
+        // snapshots without either: they are made last.
         let isNew = access(directory.databasePath, F_OK) != 0
+        if isNew, try !snapshots.isEmpty() {
+            throw .damage(.missingFile(directory.databasePath))
+        }
         var status = stat()
         let hasSidecar = stat(directory.sidecarPath, &status) == 0 && status.st_size > 0
-        // The row 0, which nobody stores: what the first row continues.
-        let origin = Sidecar.Mark(sequence: 0, chain: start)
         sidecar = try Sidecar(
             path: directory.sidecarPath,
             initially: isNew && !hasSidecar ? origin : nil
@@ -74,91 +112,17 @@ package final class LogStore {
             try directory.makeDatabaseFile()
         }
         do {
-            database = try Self.openDatabase(directory.databasePath)
+            journal = try Journal(path: directory.databasePath, origin: origin)
         } catch {
             throw Self.failure("opening \(directory.databasePath)", error)
         }
         if isNew { try directory.sync() }
     }
 
-    private static func openDatabase(_ path: String) throws -> DatabaseQueue {
-        var configuration = Configuration()
-        configuration.label = "log"
-        configuration.prepareDatabase { database in
-            try Pragmas.apply(to: database)
-        }
-        let queue = try DatabaseQueue(path: path, configuration: configuration)
-        try queue.writeWithoutTransaction { database in
-            try database.execute(
-                sql: """
-                    CREATE TABLE IF NOT EXISTS journal (
-                        sequence INTEGER PRIMARY KEY,
-                        row BLOB NOT NULL
-                    )
-                    """
-            )
-        }
-        return queue
-    }
-
-    // MARK: Recovery
-
-    /// Reads everything back: one group for each number, in order. Called once, before `store`.
-    /// `progress` is told the rows read and their number, now and then.
-    package func recover(
-        progress: ((_ rows: Int, _ of: Int) -> Void)? = nil
-    ) throws(LogStoreError) -> [RecoveredGroup] {
-        try check()
-        var recovery = Recovery(groupCount: groupCount, start: start)
-        let durable = try sidecar.read()
-        do {
-            try database.read { database in
-                let total = try Int.fetchOne(database, sql: "SELECT count(*) FROM journal") ?? 0
-                let rows = try Row.fetchCursor(
-                    database,
-                    sql: "SELECT sequence, row FROM journal ORDER BY sequence"
-                )
-                while let row = try rows.next() {
-                    try Self.take(row, into: &recovery, durable)
-                    let count = Int(recovery.sequence)
-                    if count.isMultiple(of: Limits.progressRows) { progress?(count, total) }
-                }
-            }
-        } catch {
-            throw fail("reading the journal", error)
-        }
-        guard recovery.sequence >= durable.sequence else {
-            throw .damage(
-                .shorterThanDurable(last: recovery.sequence, durable: durable.sequence)
-            )
-        }
-        chain = recovery.chain
-        sequence = recovery.sequence
-        return try recovery.finish()
-    }
-
-    private static func take(
-        _ row: Row,
-        into recovery: inout Recovery,
-        _ durable: Sidecar.Mark
-    ) throws(LogStoreError) {
-        let bytes: [UInt8]
-        do {
-            bytes = try row.withUnsafeData(atIndex: 1) { data in data.map { Array($0) } ?? [] }
-        } catch {
-            throw failure("reading a row", error)
-        }
-        guard let number = Int64.fromDatabaseValue(row[0]), let found = UInt64(exactly: number)
-        else { throw .damage(.missingRow(sequence: recovery.sequence + 1)) }
-        try recovery.take(bytes, sequence: found)
-        guard found != durable.sequence || recovery.chain == durable.chain else {
-            throw .damage(.otherHistory(sequence: found))
-        }
-    }
-
     // MARK: Storing
 
-    /// Makes the batches durable: when this returns, they are on the disk.
+    /// Makes the batches, at most one of each group, durable: when this returns, they are on the
+    /// disk.
     package func store(
         _ batches: [(group: GroupID, batch: PersistBatch)]
     ) throws(LogStoreError) {
@@ -168,82 +132,117 @@ package final class LogStore {
                 throw .entryTooLarge(group, entry.index, bytes: entry.payloadBytes)
             }
         }
-        let rows = encode(batches)
-        do {
-            try insert(rows)
-        } catch {
-            throw fail("storing a batch", error)
+        guard !batches.isEmpty else { return }
+        try requireSnapshots(for: batches)
+        let parts = batches.map { part($0.group, $0.batch) }
+        try append(parts, "storing a batch")
+        for part in parts { plan?.follow(part) }
+        statistics.commits += 1
+    }
+
+    /// A journal with rows and a group without a snapshot is damage, and so is a log that begins
+    /// after all of the group's snapshots: neither may come to be.
+    private func requireSnapshots(
+        for batches: [(group: GroupID, batch: PersistBatch)]
+    ) throws(LogStoreError) {
+        if last.sequence == 0 {
+            let names = try snapshots.names(groupCount: groupCount)
+            let hasAll = names.allSatisfy { !$0.isEmpty }
+            precondition(hasAll, "a group's first snapshot comes before its first batch")
+        }
+        for (group, batch) in batches {
+            guard let base = batch.base else { continue }
+            let newest = try snapshots.names(of: group).first?.position.index ?? .zero
+            precondition(newest >= base.index, "a snapshot comes before the base that rests on it")
+        }
+    }
+
+    private func part(_ group: GroupID, _ batch: PersistBatch) -> RowPart {
+        let old = map.base(of: group)
+        var next = map.last(of: group).next
+        var rebase: Rebase?
+        if let base = batch.base, base != old {
+            precondition(base.index > old.index, "the beginning of a log goes back")
+            rebase = map.contains(base, in: group) ? .trimmed(base) : .anew(base)
+            if case .anew = rebase { next = base.index.next }
+        }
+        if let first = batch.entries.first {
+            precondition(first.index > (rebase?.base ?? old).index, "an entry before the log")
+            precondition(first.index <= next, "a gap in the log")
+        }
+        return RowPart(
+            group: group,
+            hardState: batch.hardState,
+            rebase: rebase,
+            entries: batch.entries
+        )
+    }
+
+    /// Adds rows with the parts, in one transaction.
+    func append(_ parts: [RowPart], _ call: String) throws(LogStoreError) {
+        precondition(isRecovered, "recover comes first")
+        let pieces = parts.flatMap(Self.split)
+        var rows: [[UInt8]] = []
+        let first = last.sequence + 1
+        for pieces in Self.dealt(pieces) {
+            let row = RowCodec.encode(pieces, after: last.chain)
+            last = ChainMark(sequence: last.sequence + 1, chain: ChainHash.value(of: row))
+            map.take(pieces, bytes: row.count)
+            rows.append(row)
+            bytesSinceCheckpoint += row.count
+            statistics.bytes += row.count
+            statistics.rows += 1
         }
         do {
-            try sidecar.write(Sidecar.Mark(sequence: sequence, chain: chain))
+            try journal.insert(rows, from: first)
+        } catch {
+            throw fail(call, error)
+        }
+        do {
+            try sidecar.write(last)
         } catch {
             throw fail("writing the sidecar", error)
         }
-        statistics.commits += 1
+        for part in parts { hardStates[Int(part.group.rawValue)] = part.hardState }
         if bytesSinceCheckpoint > Limits.walBytesMax / 4 { try checkpoint() }
     }
 
-    /// The rows of a `store`: one, unless it is large.
-    private func encode(_ batches: [(group: GroupID, batch: PersistBatch)]) -> [[UInt8]] {
-        var parts: [RowPart] = []
-        var bounds = [0]
+    /// A part cut into pieces of bounded size, each with the hard state.
+    private static func split(_ whole: RowPart) -> [RowPart] {
+        var pieces: [RowPart] = []
+        var piece = whole
+        piece.entries = []
         var bytes = 0
-        for (group, batch) in batches {
-            for part in Self.split(group, batch) {
-                let partBytes = part.entries.reduce(0) { $0 + $1.payloadBytes + 16 }
-                if bytes > 0, bytes + partBytes > Limits.rowBytesTarget {
-                    bounds.append(parts.count)
-                    bytes = 0
-                }
-                parts.append(part)
-                bytes += partBytes
-            }
-        }
-        bounds.append(parts.count)
-        var rows: [[UInt8]] = []
-        for (from, to) in zip(bounds, bounds.dropFirst()) where from < to {
-            let row = RowCodec.encode(parts[from..<to], after: chain)
-            chain = ChainHash.value(of: row)
-            rows.append(row)
-        }
-        return rows
-    }
-
-    /// A batch cut into parts of bounded size, each with the hard state.
-    private static func split(_ group: GroupID, _ batch: PersistBatch) -> [RowPart] {
-        var parts: [RowPart] = []
-        var part = RowPart(group: group, hardState: batch.hardState, entries: [])
-        var bytes = 0
-        for entry in batch.entries {
+        for entry in whole.entries {
             let isFull = bytes + entry.payloadBytes > Limits.rowBytesTarget
-            if !part.entries.isEmpty, isFull || part.entries.count >= Limits.rowEntriesMax {
-                parts.append(part)
-                part.entries = []
+            if !piece.entries.isEmpty, isFull || piece.entries.count >= Limits.rowEntriesMax {
+                pieces.append(piece)
+                piece.rebase = nil
+                piece.entries = []
                 bytes = 0
             }
-            part.entries.append(entry)
+            piece.entries.append(entry)
             bytes += entry.payloadBytes
         }
-        parts.append(part)
-        return parts
+        pieces.append(piece)
+        return pieces
     }
 
-    private func insert(_ rows: [[UInt8]]) throws {
-        try database.writeWithoutTransaction { database in
-            let isOne = rows.count == 1
-            if !isOne { try database.execute(sql: "BEGIN IMMEDIATE") }
-            let insert = try database.cachedStatement(
-                sql: "INSERT INTO journal (sequence, row) VALUES (?, ?)"
-            )
-            for row in rows {
-                sequence += 1
-                try insert.execute(arguments: [Int64(sequence), Data(row)])
-                bytesSinceCheckpoint += row.count
-                statistics.bytes += row.count
-                statistics.rows += 1
+    /// The pieces dealt to rows of bounded size.
+    private static func dealt(_ pieces: [RowPart]) -> [ArraySlice<RowPart>] {
+        var rows: [ArraySlice<RowPart>] = []
+        var start = 0
+        var bytes = 0
+        for (position, piece) in pieces.enumerated() {
+            if start < position, bytes + piece.weight > Limits.rowBytesTarget {
+                rows.append(pieces[start..<position])
+                start = position
+                bytes = 0
             }
-            if !isOne { try database.execute(sql: "COMMIT") }
+            bytes += piece.weight
         }
+        if start < pieces.count { rows.append(pieces[start...]) }
+        return rows
     }
 
     /// Moves what is in the write-ahead log into the database, so that the former does not grow
@@ -251,9 +250,7 @@ package final class LogStore {
     package func checkpoint() throws(LogStoreError) {
         try check()
         do {
-            try database.writeWithoutTransaction { database in
-                _ = try database.checkpoint(.passive)
-            }
+            try journal.checkpoint()
         } catch {
             throw fail("checkpoint", error)
         }
@@ -270,27 +267,20 @@ package final class LogStore {
         if failure == nil { try checkpoint() }
         failure = failure ?? .closed
         do {
-            try database.close()
+            try journal.close()
         } catch {
             throw Self.failure("closing the database", error)
         }
     }
 
-    /// Makes every later write fail, as a disk may. For tests.
-    func failFromNowOn() throws {
-        try database.writeWithoutTransaction { database in
-            try database.execute(sql: "PRAGMA query_only = 1")
-        }
-    }
-
     // MARK: Failure
 
-    private func check() throws(LogStoreError) {
+    func check() throws(LogStoreError) {
         if let failure { throw failure }
     }
 
     /// Ends the store for good.
-    private func fail(_ call: String, _ error: any Error) -> LogStoreError {
+    func fail(_ call: String, _ error: any Error) -> LogStoreError {
         let reason = Self.failure(call, error)
         failure = reason
         return reason

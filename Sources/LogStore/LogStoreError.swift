@@ -7,6 +7,10 @@
 package import Bytes
 package import RaftCore
 
+/// What takes the sections of a snapshot, in order: it makes a machine of them, or says why none
+/// can be made.
+package typealias SectionTaker = (_ section: ArraySlice<UInt8>) throws(DecodeError) -> Void
+
 /// Why the store cannot serve. The description says what to do next.
 package enum LogStoreError: Error, Hashable, Sendable {
     /// The directory belongs to another cluster.
@@ -27,6 +31,9 @@ package enum LogStoreError: Error, Hashable, Sendable {
     case io(call: String, reason: String)
     /// An entry above the limit; nothing was written, and the store goes on.
     case entryTooLarge(GroupID, LogIndex, bytes: Int)
+    /// A snapshot that was received is not what it claims to be. Nothing of it was kept; the store
+    /// and its older snapshots are as they were.
+    case unsoundSnapshot(GroupID, LogPosition, DecodeError)
     /// The store was closed before.
     case closed
 }
@@ -55,6 +62,16 @@ package enum Damage: Hashable, Sendable {
     case gap(sequence: UInt64, GroupID, LogIndex)
     /// A group's terms go back, or pass its hard state's.
     case terms(GroupID)
+    /// The record of where the log begins is gone or impossible.
+    case start
+    /// The sidecar is older than the beginning of the log, before which it was made durable.
+    case sidecarBehind(durable: UInt64, start: UInt64)
+    /// A group's log does not begin where the row says.
+    case base(sequence: UInt64, GroupID, LogIndex)
+    /// A snapshot's file is not what was written.
+    case snapshot(file: String, DecodeError)
+    /// No snapshot stands for the entries up to `base`, after which the group's log begins.
+    case noSnapshot(GroupID, base: LogIndex)
     /// SQLite finds the database file malformed.
     case database(reason: String)
 }
@@ -90,6 +107,9 @@ extension LogStoreError: CustomStringConvertible {
         case .entryTooLarge(let group, let index, let bytes):
             "entry \(index.rawValue) of group \(group.rawValue) has \(bytes) bytes, at most "
                 + "\(Limits.entryBytesMax) are stored. Lower the limit on commands."
+        case .unsoundSnapshot(let group, let position, let error):
+            "the snapshot of group \(group.rawValue) at entry \(position.index.rawValue) that was "
+                + "received is unsound (\(error)). It is asked for again."
         case .closed:
             "the log store was closed. Open it again."
         }
@@ -122,6 +142,19 @@ extension Damage: CustomStringConvertible {
                 + "\(group.rawValue)."
         case .terms(let group):
             "The terms of group \(group.rawValue) do not ascend."
+        case .start:
+            "The record of where the log begins is unreadable."
+        case .sidecarBehind(let durable, let start):
+            "The file that says how far the log is durable says row \(durable), but the log begins "
+                + "after row \(start)."
+        case .base(let sequence, let group, let index):
+            "Row \(sequence) of the log lets group \(group.rawValue) begin after entry "
+                + "\(index.rawValue), which it does not have."
+        case .snapshot(let file, let error):
+            "The snapshot \(file) is unreadable (\(error))."
+        case .noSnapshot(let group, let base):
+            "No snapshot of group \(group.rawValue) reaches up to entry \(base.rawValue), after "
+                + "which its log begins."
         case .database(let reason):
             "SQLite finds the log malformed (\(reason))."
         }

@@ -7,21 +7,47 @@
 //     ...       body
 //     4 bytes   CRC-32C of everything before
 //
-// The body, for each group: its number, hard state, and entries. A row is judged by its checksum,
-// then by its chain, and only then are its contents read.
+// The body, for each group:
+//
+//     u16       number
+//     varints   term, vote (0: none), commit
+//     1 byte    what becomes of the log that is there: 0 nothing, 1 trimmed, 2 begun anew
+//     varints   for 1 and 2: term and index of the position after which the log begins now
+//     varints   index of the first entry (0: none), number of entries
+//     ...       entries: term, kind, payload
+//
+// A row is judged by its checksum, then by its chain, and only then are its contents read.
 
 import Bytes
 import RaftCore
 
-/// One group's part of a row.
+/// One group's part of a row. To be done in the order of its fields.
 struct RowPart: Hashable {
     var group: GroupID
     var hardState: HardState
+    var rebase: Rebase?
+    /// They replace the log from the first one's index on.
     var entries: [Entry]
 }
 
+/// How the beginning of a group's log moves. Decided when the row is written, since a reader may
+/// find the rows before it gone and could not decide.
+enum Rebase: Hashable {
+    /// The log has the entry at that position: what precedes goes, and that one too.
+    case trimmed(LogPosition)
+    /// All of the log goes; it begins after that position, whatever was known of the group's log
+    /// before. What the cleaner carries forward begins so.
+    case anew(LogPosition)
+
+    var base: LogPosition {
+        switch self {
+        case .trimmed(let position), .anew(let position): position
+        }
+    }
+}
+
 enum RowCodec {
-    static let version: UInt8 = 1
+    static let version: UInt8 = 2
     private static let compressed: UInt8 = 1
     /// Below this a body is left as it is: what LZ4 would save is less than a page.
     private static let compressFromBytes = 4_096
@@ -29,6 +55,13 @@ enum RowCodec {
     private enum EntryTag: UInt8 {
         case noop = 0
         case command = 1
+        case membership = 2
+    }
+
+    private enum RebaseTag: UInt8 {
+        case none = 0
+        case trimmed = 1
+        case anew = 2
     }
 
     // MARK: Writing
@@ -62,6 +95,7 @@ enum RowCodec {
         // Node ids start at 1, so 0 stands for no vote.
         body.writeVarint(part.hardState.vote?.rawValue ?? 0)
         body.writeVarint(part.hardState.commit.rawValue)
+        write(part.rebase, into: &body)
         body.writeVarint(part.entries.first?.index.rawValue ?? 0)
         body.writeCount(part.entries.count)
         for entry in part.entries {
@@ -71,8 +105,24 @@ enum RowCodec {
             case .command(let payload):
                 body.write(EntryTag.command.rawValue)
                 body.writeLengthPrefixed(payload)
+            case .membership(let membership):
+                body.write(EntryTag.membership.rawValue)
+                body.writeLengthPrefixed(membership.encoded[...])
             }
         }
+    }
+
+    private static func write(_ rebase: Rebase?, into body: inout ByteWriter) {
+        let tag: RebaseTag =
+            switch rebase {
+            case nil: .none
+            case .trimmed: .trimmed
+            case .anew: .anew
+            }
+        body.write(tag.rawValue)
+        guard let base = rebase?.base else { return }
+        body.writeVarint(base.term.rawValue)
+        body.writeVarint(base.index.rawValue)
     }
 
     // MARK: Reading
@@ -122,25 +172,50 @@ enum RowCodec {
         let vote = try reader.readVarint()
         hardState.vote = vote == 0 ? nil : NodeID(vote)
         hardState.commit = LogIndex(try reader.readVarint())
-        let first = try reader.readVarint()
+        let rebase = try rebase(&reader)
+        let first = try index(&reader)
         let count = try reader.readCount(limit: Limits.rowEntriesMax)
-        guard count == 0 || first >= 1, first <= UInt64(Int64.max) else {
-            throw .invalid("index of a row's first entry")
-        }
+        guard count == 0 || first >= 1 else { throw .invalid("index of a row's first entry") }
         var entries: [Entry] = []
         for place in 0..<UInt64(count) {
             let term = Term(try reader.readVarint())
-            guard let tag = EntryTag(rawValue: try reader.readUInt8()) else {
-                throw .invalid("kind of an entry")
-            }
-            let content: Entry.Content =
-                switch tag {
-                case .noop: .noop
-                case .command:
-                    .command(try reader.readLengthPrefixed(limit: Limits.entryBytesMax))
-                }
+            let content = try content(&reader)
             entries.append(Entry(term: term, index: LogIndex(first + place), content: content))
         }
-        return RowPart(group: group, hardState: hardState, entries: entries)
+        return RowPart(group: group, hardState: hardState, rebase: rebase, entries: entries)
+    }
+
+    private static func content(_ reader: inout ByteReader) throws(DecodeError) -> Entry.Content {
+        guard let tag = EntryTag(rawValue: try reader.readUInt8()) else {
+            throw .invalid("kind of an entry")
+        }
+        switch tag {
+        case .noop: return .noop
+        case .command:
+            return .command(try reader.readLengthPrefixed(limit: Limits.entryBytesMax))
+        case .membership:
+            let bytes = try reader.readLengthPrefixed(limit: Limits.membershipBytesMax)
+            guard let membership = Membership(encoded: bytes) else {
+                throw .invalid("membership of an entry")
+            }
+            return .membership(membership)
+        }
+    }
+
+    private static func rebase(_ reader: inout ByteReader) throws(DecodeError) -> Rebase? {
+        guard let tag = RebaseTag(rawValue: try reader.readUInt8()) else {
+            throw .invalid("beginning of a log")
+        }
+        guard tag != .none else { return nil }
+        let term = Term(try reader.readVarint())
+        let base = LogPosition(term: term, index: LogIndex(try index(&reader)))
+        return tag == .anew ? .anew(base) : .trimmed(base)
+    }
+
+    /// Far below where adding counts to it could overflow.
+    private static func index(_ reader: inout ByteReader) throws(DecodeError) -> UInt64 {
+        let index = try reader.readVarint()
+        guard index <= UInt64(Int64.max) else { throw .invalid("index of an entry") }
+        return index
     }
 }

@@ -1,6 +1,7 @@
 // The file `durable`: up to which row, and with which chain value, the log is known to be on the
 // disk. Written after each sync, not synced itself: it may be older than the log, never newer. A
-// log that ends before it has lost something that was promised.
+// log that ends before it has lost something that was promised. Before the beginning of the log
+// moves it is synced, so that it never lies before that.
 
 import Bytes
 import Glibc
@@ -8,16 +9,10 @@ import Glibc
 struct Sidecar {
     static let byteCount = 28
 
-    /// The row, and the chain value behind it.
-    struct Mark: Hashable {
-        var sequence: UInt64
-        var chain: ChainValue
-    }
-
     private let file: CInt
 
     /// Opens the file, or makes it with `mark` where there is none.
-    init(path: String, initially mark: Mark?) throws(LogStoreError) {
+    init(path: String, initially mark: ChainMark?) throws(LogStoreError) {
         let flags = O_RDWR | O_CLOEXEC | (mark == nil ? 0 : O_CREAT)
         file = open(path, flags, 0o600)
         guard file >= 0 else {
@@ -29,7 +24,7 @@ struct Sidecar {
         guard fsync(file) == 0 else { throw .last("fsync of \(path)") }
     }
 
-    func write(_ mark: Mark) throws(LogStoreError) {
+    func write(_ mark: ChainMark) throws(LogStoreError) {
         var writer = ByteWriter(capacity: Self.byteCount)
         writer.write(mark.sequence)
         writer.write(mark.chain.high)
@@ -40,13 +35,13 @@ struct Sidecar {
         guard count == Self.byteCount else { throw .last("write of the sidecar") }
     }
 
-    func read() throws(LogStoreError) -> Mark {
+    func read() throws(LogStoreError) -> ChainMark {
         var bytes = [UInt8](repeating: 0, count: Self.byteCount)
         let count = bytes.withUnsafeMutableBytes { pread(file, $0.baseAddress, $0.count, 0) }
         guard count == Self.byteCount else { throw .damage(.sidecar) }
         do {
             var reader = ByteReader(bytes)
-            let mark = Mark(
+            let mark = ChainMark(
                 sequence: try reader.readUInt64(),
                 chain: ChainValue(high: try reader.readUInt64(), low: try reader.readUInt64())
             )
@@ -57,6 +52,11 @@ struct Sidecar {
         } catch {
             throw .damage(.sidecar)
         }
+    }
+
+    /// Makes the latest mark durable.
+    func sync() throws(LogStoreError) {
+        guard fsync(file) == 0 else { throw .last("fsync of the sidecar") }
     }
 
     func close() { Glibc.close(file) }

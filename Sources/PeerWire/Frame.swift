@@ -2,13 +2,13 @@
 //
 //      4 bytes   length of what follows the checksum
 //      4 bytes   CRC-32C of what follows
-//      1 byte    format version
-//      1 byte    kind: hello or message
+//      1 byte    format version: 1 or 2
+//      1 byte    kind: hello (version 1 only), message, heartbeats (version 2 only)
 //      ...       body
 //
-// The first frame of a connection is a hello: cluster, node, number of groups. Every
-// later one is a Raft message of one group, and repeats the cluster and names both nodes: a frame
-// that ends up with the wrong node says so by itself. A frame that does not decode ends its
+// A connection begins with a hello (Hello.swift). Every later frame repeats the cluster and names
+// both nodes: a frame that ends up with the wrong node says so by itself. A message is of one
+// group; heartbeats are of all groups that have one to send. A frame that does not decode ends its
 // connection.
 
 package import RaftCore
@@ -17,30 +17,68 @@ package import RaftCore
 package enum Frame: Hashable, Sendable {
     case hello(Hello)
     case message(GroupID, Message)
+    case heartbeats(Heartbeats)
 }
 
-/// How a node introduces itself to a peer.
-package struct Hello: Hashable, Sendable {
-    package var cluster: ClusterID
-    package var node: NodeID
-    /// Both sides must deal the slots to the same number of groups.
-    package var groupCount: UInt16
+/// The heartbeats, and the answers to heartbeats, of many groups from one node to another: with a
+/// hundred groups a node pair would otherwise say a hundred times what fits one packet. A
+/// collection of the messages that it stands for.
+package struct Heartbeats: Hashable, Sendable {
+    package struct Beat: Hashable, Sendable {
+        package var group: GroupID
+        package var term: Term
+        package var heartbeat: Heartbeat
 
-    package init(cluster: ClusterID, node: NodeID, groupCount: UInt16) {
-        self.cluster = cluster
-        self.node = node
-        self.groupCount = groupCount
+        package init(group: GroupID, term: Term, heartbeat: Heartbeat) {
+            self.group = group
+            self.term = term
+            self.heartbeat = heartbeat
+        }
+    }
+
+    package struct Answer: Hashable, Sendable {
+        package var group: GroupID
+        package var term: Term
+        package var response: HeartbeatResponse
+
+        package init(group: GroupID, term: Term, response: HeartbeatResponse) {
+            self.group = group
+            self.term = term
+            self.response = response
+        }
+    }
+
+    package var from: NodeID
+    package var to: NodeID
+    /// At most `Limits.heartbeatsMax`, and so are `answers`.
+    package var beats: [Beat]
+    package var answers: [Answer]
+
+    package init(from: NodeID, to: NodeID, beats: [Beat] = [], answers: [Answer] = []) {
+        self.from = from
+        self.to = to
+        self.beats = beats
+        self.answers = answers
+    }
+}
+
+extension Heartbeats: RandomAccessCollection {
+    package var startIndex: Int { 0 }
+    package var endIndex: Int { beats.count + answers.count }
+
+    package subscript(position: Int) -> (group: GroupID, message: Message) {
+        if position < beats.count {
+            let beat = beats[position]
+            let body = Message.Body.heartbeat(beat.heartbeat)
+            return (beat.group, Message(from: from, to: to, term: beat.term, body: body))
+        }
+        let answer = answers[position - beats.count]
+        let body = Message.Body.heartbeatResponse(answer.response)
+        return (answer.group, Message(from: from, to: to, term: answer.term, body: body))
     }
 }
 
 extension Frame {
-    /// The version that this build writes, and the only one it reads.
-    static let version: UInt8 = 1
     /// Length and checksum.
     static let prefixBytes = 8
-
-    enum Kind: UInt8 {
-        case hello = 1
-        case message = 2
-    }
 }

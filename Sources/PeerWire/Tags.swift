@@ -1,6 +1,22 @@
-// The numbers on the wire. They are never reused: a number that goes out of use stays out.
+// The numbers on the wire. They are never reused: a number that goes out of use stays out. Each
+// says in which versions it may stand, so that a reader of a frame takes no more than its version
+// holds.
 
 import RaftCore
+
+enum FrameKind: UInt8 {
+    case hello = 1
+    case message = 2
+    case heartbeats = 3
+
+    func isKnown(in version: CodecVersion) -> Bool {
+        switch self {
+        case .hello: version == .v1
+        case .message: true
+        case .heartbeats: version >= .v2
+        }
+    }
+}
 
 enum BodyTag: UInt8 {
     case preVoteRequest = 1
@@ -12,6 +28,9 @@ enum BodyTag: UInt8 {
     case heartbeat = 7
     case heartbeatResponse = 8
     case timeoutNow = 9
+    case snapshotChunk = 10
+    case snapshotResponse = 11
+    case fingerprint = 12
 
     init(_ body: Message.Body) {
         self =
@@ -25,13 +44,23 @@ enum BodyTag: UInt8 {
             case .heartbeat: .heartbeat
             case .heartbeatResponse: .heartbeatResponse
             case .timeoutNow: .timeoutNow
+            case .snapshotChunk: .snapshotChunk
+            case .snapshotResponse: .snapshotResponse
+            case .fingerprint: .fingerprint
             }
+    }
+
+    func isKnown(in version: CodecVersion) -> Bool {
+        rawValue < Self.snapshotChunk.rawValue || version >= .v2
     }
 }
 
 enum EntryTag: UInt8 {
     case noop = 0
     case command = 1
+    case membership = 2
+
+    func isKnown(in version: CodecVersion) -> Bool { self != .membership || version >= .v2 }
 }
 
 enum AppendResponseTag: UInt8 {

@@ -40,15 +40,14 @@ extension RaftNode {
     /// leader's.
     private func isWellFormed(_ request: AppendRequest) -> Bool {
         var previous = request.previous
-        // Leaves room for the index arithmetic below to stay inside 64 bits.
-        guard previous.index.rawValue < UInt64(Int64.max) else { return false }
+        guard previous.index <= Limits.highestIndex else { return false }
         for entry in request.entries {
             guard entry.index == previous.index.next, entry.term >= previous.term,
                 entry.term <= term
             else { return false }
             previous = entry.position
         }
-        return previous.term <= term
+        return previous.term <= term && previous.index <= Limits.highestIndex
     }
 
     /// Figure 2: "If an existing entry conflicts with a new one (same index but different terms),
@@ -67,10 +66,15 @@ extension RaftNode {
                 return false
             }
             log.truncate(from: first.index)
+            durability.dropAcknowledgements(before: term)
+            if history.truncate(from: first.index) { membershipChanged() }
         }
+        var isChanged = false
         for entry in rest {
             log.append(entry)
+            if history.append(entry) { isChanged = true }
         }
+        if isChanged { membershipChanged() }
         return true
     }
 

@@ -6,8 +6,9 @@ extension RaftNode {
     /// entries are committed indirectly because of the Log Matching Property."
     mutating func advanceLeaderCommit() {
         precondition(role == .leader)
-        let reached = quorum.reached(by: progress.lazy.map(\.match))
-        guard reached > commit, log.term(at: reached) == term else { return }
+        guard let reached = quorum.reached(by: progress.lazy.map(\.match)), reached > commit,
+            log.term(at: reached) == term
+        else { return }
         advanceCommit(to: reached)
     }
 
@@ -30,9 +31,12 @@ extension RaftNode {
     /// The leader counts itself with what its own disk holds, not with what it has in memory. The
     /// followers may be a majority before it is (dissertation section 10.2.1).
     mutating func recordOwnDurableLog() {
-        guard role == .leader, let index = progressIndex(of: id) else { return }
-        progress[index].match = log.durable
-        progress[index].next = log.last.index.next
+        guard role == .leader else { return }
+        // A leader that is being removed counts the others only (dissertation section 4.2.2).
+        if let index = progressIndex(of: id) {
+            progress[index].match = log.durable
+            progress[index].next = log.last.index.next
+        }
         advanceLeaderCommit()
     }
 }

@@ -21,8 +21,22 @@ struct Durability: Sendable {
     var inFlight: InFlight?
     /// Messages that wait for the next batch.
     var held: [Message] = []
+    /// Where the log begins, where the disk has not been told yet.
+    var base: LogPosition?
+    /// The disk must be told before the next promise: an installed snapshot has replaced entries.
+    var isBaseNeeded = false
+    /// How long the batch in flight has been.
+    var ticksInFlight = 0
 
     init(stored: HardState) { self.stored = stored }
+
+    /// The log lost its end: what was to be acknowledged to a leader of before may never be
+    /// durable. A majority has gone on without it, so that leader cannot need the answer.
+    mutating func dropAcknowledgements(before term: Term) {
+        held.removeAll { message in
+            if case .appendResponse(.accepted) = message.body { message.term < term } else { false }
+        }
+    }
 
     /// The hard state on the disk once the batch in flight is.
     var handedOut: HardState { inFlight?.hardState ?? stored }
@@ -55,7 +69,15 @@ extension RaftNode {
         let entries = Array(log.unsaved)
         let mark = PersistMark(hardStateTerm: term, last: log.last)
         let state = hardState
-        effects.persist = PersistBatch(mark: mark, hardState: state, entries: entries)
+        effects.persist = PersistBatch(
+            mark: mark,
+            hardState: state,
+            base: durability.base,
+            entries: entries
+        )
+        durability.base = nil
+        durability.isBaseNeeded = false
+        durability.ticksInFlight = 0
         durability.inFlight = Durability.InFlight(
             mark: mark,
             hardState: state,
@@ -70,6 +92,13 @@ extension RaftNode {
     private var isDirty: Bool {
         let handedOut = durability.handedOut
         return term != handedOut.term || vote != handedOut.vote || log.handedOut < log.last.index
+            || durability.isBaseNeeded
+    }
+
+    /// The disk has been busy with one batch for too long. Its other groups' batches may be all
+    /// that it is busy with; they wait for the same disk.
+    var isDiskStalled: Bool {
+        durability.inFlight != nil && durability.ticksInFlight >= configuration.diskStallTicks
     }
 
     mutating func persisted(_ mark: PersistMark, _ effects: inout Effects) {

@@ -6,14 +6,70 @@
 package struct PersistBatch: Hashable, Sendable {
     package var mark: PersistMark
     package var hardState: HardState
+    /// The log begins after this position now: a durable snapshot stands for what came before.
+    /// Where the stored log has that very entry, what precedes it may go, whenever it suits; where
+    /// it has not, all of it goes. Nil where nothing changed. To be done before `entries` are
+    /// added.
+    package var base: LogPosition?
     /// Consecutive entries. They replace whatever the stored log has from the first one's index on.
     package var entries: [Entry]
 
-    package init(mark: PersistMark, hardState: HardState, entries: [Entry]) {
+    package init(
+        mark: PersistMark,
+        hardState: HardState,
+        base: LogPosition? = nil,
+        entries: [Entry]
+    ) {
         self.mark = mark
         self.hardState = hardState
+        self.base = base
         self.entries = entries
     }
+}
+
+/// A piece of this node's own snapshot is wanted for a follower. Answered by `Input.fetched`; an
+/// answer that comes late, twice or never does no harm.
+package struct SnapshotFetch: Hashable, Sendable {
+    package var follower: NodeID
+    package var mark: SnapshotMark
+    package var offset: UInt64
+    /// At most this many bytes.
+    package var bytesMax: Int
+}
+
+/// A piece of a leader's snapshot arrived. Pieces of one snapshot come in order and without gaps;
+/// one with offset 0 begins a new snapshot, and whatever was received before is of no use any more.
+/// After the last one the driver checks the whole, makes it durable, and says `snapshotReceived` or
+/// `snapshotDamaged`.
+package struct ReceivedChunk: Hashable, Sendable {
+    package var mark: SnapshotMark
+    package var offset: UInt64
+    package var bytes: ArraySlice<UInt8>
+    package var isLast: Bool
+}
+
+/// A barrier that holds.
+package struct Readable: Hashable, Sendable {
+    package var token: ReadToken
+    /// A read may be served once everything up to here is applied.
+    package var index: LogIndex
+    /// Set where a lease stands for the quorum: the read must have been *made* before this moment
+    /// of the node's clock. Look up, then look at the clock, then answer; too late, ask again.
+    package var validUntil: Instant?
+
+    package init(token: ReadToken, index: LogIndex, validUntil: Instant? = nil) {
+        self.token = token
+        self.index = index
+        self.validUntil = validUntil
+    }
+}
+
+/// What became of a request for a change of members.
+package enum ChangeAnswer: Hashable, Sendable {
+    /// It stands in the log there. It is done when that entry is applied, or, for a change that has
+    /// a joint phase, when the membership is not joint any more.
+    case begun(LogPosition)
+    case refused(MembershipRefusal)
 }
 
 /// Why a proposal was not taken. It is certain that it has no effect.
@@ -73,12 +129,23 @@ package struct Effects: Sendable {
     package var refused: [(token: ProposalToken, reason: Refusal)] = []
     /// Entries up to here are committed: apply what was not applied yet.
     package var applyThrough: LogIndex?
-    /// Barriers that hold: a read may be served once everything up to `index` is applied.
-    package var readable: [(token: ReadToken, index: LogIndex)] = []
+    package var readable: [Readable] = []
     /// Barriers that failed: this node cannot say what is current.
     package var unreadable: [ReadToken] = []
     /// Set when role, term or leader changed.
     package var leadership: Leadership?
+    /// Answers to `changeMembership`.
+    package var changes: [(token: ChangeToken, answer: ChangeAnswer)] = []
+    /// The newest membership of the log, where it changed; committed or not.
+    package var membership: Membership?
+    /// Pieces of this node's snapshot to be read.
+    package var fetch: [SnapshotFetch] = []
+    /// Pieces of a leader's snapshot to be kept.
+    package var chunks: [ReceivedChunk] = []
+    /// The machine must become that of this snapshot, before anything else is applied.
+    package var restore: SnapshotMark?
+    /// What other nodes, and this one, say of their machines. For a leader.
+    package var fingerprints: [(node: NodeID, fingerprint: Fingerprint)] = []
     package var violation: Violation?
 
     package init() {}
@@ -92,6 +159,12 @@ package struct Effects: Sendable {
         readable.removeAll(keepingCapacity: true)
         unreadable.removeAll(keepingCapacity: true)
         leadership = nil
+        changes.removeAll(keepingCapacity: true)
+        membership = nil
+        fetch.removeAll(keepingCapacity: true)
+        chunks.removeAll(keepingCapacity: true)
+        restore = nil
+        fingerprints.removeAll(keepingCapacity: true)
         violation = nil
     }
 }

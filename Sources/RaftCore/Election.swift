@@ -9,11 +9,31 @@ extension RaftNode {
         case .leader:
             tickLeader(&effects)
         case .follower, .preCandidate, .candidate:
-            if electionElapsed >= electionTimeout { startPreVote(&effects) }
+            if electionElapsed >= electionTimeout { electionTimedOut(&effects) }
         }
+        if durability.inFlight != nil { durability.ticksInFlight += 1 }
+        snapshotBudget = configuration.limits.snapshotBytesPerTickMax
+    }
+
+    private mutating func electionTimedOut(_ effects: inout Effects) {
+        // A node with a hung disk could not lead, and its own vote is owed as others' are.
+        guard mayCampaign, !isDiskStalled, !isBound else {
+            leader = nil
+            return
+        }
+        startPreVote(&effects)
+    }
+
+    /// Dissertation section 4.2.2: "a server that is not part of its own latest configuration
+    /// should still start new elections, as it might still be needed until the C_new entry is
+    /// committed". Nobody else may have that entry yet. Its own vote does not count then.
+    var mayCampaign: Bool {
+        membership.isVoter(id) || history.membership(at: commit).isVoter(id)
     }
 
     private mutating func tickLeader(_ effects: inout Effects) {
+        // Its heartbeats would pin a leader that can commit nothing by itself.
+        guard !isDiskStalled else { return becomeFollower(term: term, leader: nil) }
         if electionElapsed >= configuration.electionTicks {
             electionElapsed = 0
             transfer = nil
@@ -27,29 +47,36 @@ extension RaftNode {
             heartbeatElapsed = 0
             broadcastHeartbeat(&effects)
             probeStalledFollowers(&effects)
+            retryStalledTransfers()
         }
     }
 
     /// Dissertation section 6.2: "a leader in Raft steps down if an election timeout elapses
     /// without a successful round of heartbeats to a majority of its cluster".
     private mutating func takeActiveQuorum() -> Bool {
-        var active = 0
-        for index in progress.indices {
-            if progress[index].id == id || progress[index].isActive { active += 1 }
-            progress[index].isActive = false
-        }
-        return active >= quorum.size
+        let own = id
+        let reached = quorum.reached(
+            by: progress.lazy.map { $0.id == own || $0.isActive ? 1 : 0 }
+        )
+        for index in progress.indices { progress[index].isActive = false }
+        return reached == 1
     }
 
-    /// A live leader is known: its last word is younger than the shortest election timeout.
+    /// A live leader is known: its last word is younger than the shortest election timeout. Or one
+    /// may be, to whom this node owes its promise.
     var hearsLeader: Bool {
-        role == .leader || (leader != nil && electionElapsed < configuration.electionTicks)
+        role == .leader || isBound
+            || (leader != nil && electionElapsed < configuration.electionTicks)
     }
 
     mutating func resetElectionTimer() {
         electionElapsed = 0
-        electionTimeout =
-            configuration.electionTicks + random.next(below: configuration.electionTicks)
+        let spread =
+            switch configuration.priority {
+            case .normal: configuration.electionTicks
+            case .preferred: max(1, configuration.electionTicks / 2)
+            }
+        electionTimeout = configuration.electionTicks + random.next(below: spread)
     }
 
     // MARK: Roles
@@ -73,6 +100,8 @@ extension RaftNode {
         progress = []
         transfer = nil
         uncommittedBytes = 0
+        roundClock = RoundClock()
+        isLeaseForfeited = false
         reads.fail()
     }
 
@@ -84,10 +113,10 @@ extension RaftNode {
         leader = nil
         ballot.record(id, granted: true)
         let request = PreVoteRequest(proposedTerm: term.next, last: log.last)
-        for voter in configuration.voters where voter != id {
+        for voter in membership.voters where voter != id {
             effects.send.append(envelope(to: voter, .preVoteRequest(request)))
         }
-        if ballot.outcome(quorum) == .won { startElection(isTransfer: false, &effects) }
+        if quorum.outcome(of: ballot) == .won { startElection(isTransfer: false, &effects) }
     }
 
     /// Section 5.2: "To begin an election, a follower increments its current term and transitions
@@ -102,7 +131,8 @@ extension RaftNode {
         vote = id
         leader = nil
         let request = VoteRequest(last: log.last, isTransfer: isTransfer)
-        for voter in configuration.voters {
+        incoming = nil
+        for voter in membership.voters {
             let body: Message.Body =
                 voter == id
                 ? .voteResponse(VoteResponse(granted: true)) : .voteRequest(request)
@@ -118,9 +148,9 @@ extension RaftNode {
         heartbeatElapsed = 0
         ballot = Ballot()
         // Section 5.3: nextIndex starts just after the last entry of the leader's log.
-        progress = configuration.voters.map { Progress(id: $0, next: log.last.index.next) }
+        progress = membership.members.map { Progress(id: $0.id, next: log.last.index.next) }
         uncommittedBytes = 0
-        for entry in log.slice(after: max(commit, log.base.index), through: log.last.index) {
+        for entry in log.slice(after: commit, through: log.last.index) {
             uncommittedBytes += entry.payloadBytes
         }
         termStart = log.last.index.next
@@ -150,7 +180,7 @@ extension RaftNode {
     ) {
         guard role == .preCandidate, response.proposedTerm == term.next else { return }
         ballot.record(voter, granted: response.granted)
-        switch ballot.outcome(quorum) {
+        switch quorum.outcome(of: ballot) {
         case .won: startElection(isTransfer: false, &effects)
         case .lost: becomeFollower(term: term, leader: nil)
         case .open: break
@@ -163,8 +193,10 @@ extension RaftNode {
     /// first-come-first-served basis"; section 5.4.1: "the voter denies its vote if its own log is
     /// more up-to-date than that of the candidate". The answer waits until the vote is durable.
     mutating func answerVote(_ request: VoteRequest, from candidate: NodeID) {
+        // The term alone may have come to a node that still owes its promise to a leader of before.
+        let mayVote = request.isTransfer || !isBound
         let isFree = vote == candidate || (vote == nil && leader == nil)
-        let granted = isFree && request.last.isAtLeastAsUpToDate(as: log.last)
+        let granted = isFree && mayVote && request.last.isAtLeastAsUpToDate(as: log.last)
         if granted {
             vote = candidate
             resetElectionTimer()
@@ -179,7 +211,7 @@ extension RaftNode {
     ) {
         guard role == .candidate else { return }
         ballot.record(voter, granted: response.granted)
-        switch ballot.outcome(quorum) {
+        switch quorum.outcome(of: ballot) {
         case .won: becomeLeader(&effects)
         case .lost: becomeFollower(term: term, leader: nil)
         case .open: break

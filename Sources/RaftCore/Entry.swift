@@ -10,6 +10,9 @@ package struct Entry: Hashable, Sendable {
         case noop
         /// Bytes for the state machine.
         case command(ArraySlice<UInt8>)
+        /// The members of the group from this entry on, whether it is committed or not
+        /// (dissertation section 4.1).
+        case membership(Membership)
     }
 
     package var term: Term
@@ -28,6 +31,7 @@ package struct Entry: Hashable, Sendable {
     package var payloadBytes: Int {
         switch content {
         case .noop: 0
+        case .membership(let membership): membership.encodedBytes
         case .command(let bytes): bytes.count
         }
     }

@@ -16,6 +16,33 @@ package enum Input: Sendable {
     case persisted(PersistMark)
     /// Hand leadership to `to` as soon as it has the whole log.
     case transferLeadership(to: NodeID)
+    /// Asks for a change of members; answered by `Effects.changes`.
+    case changeMembership(MembershipChange, ChangeToken)
+    /// The driver's own snapshot at `mark` is durable: the log up to it may go.
+    case snapshotStored(SnapshotMark)
+    /// A piece of this node's snapshot that `Effects.fetch` asked for.
+    case fetched(SnapshotFetch, FetchedChunk)
+    /// All chunks of `mark` that `Effects.chunks` handed out make a sound snapshot, which is
+    /// durable. The machine must be exchanged for it when `Effects.restore` says so, not before.
+    case snapshotReceived(SnapshotMark)
+    /// What was received is not a sound snapshot: it starts again.
+    case snapshotDamaged(LogPosition)
+    /// The fingerprint of this node's machine, for its leader.
+    case fingerprint(Fingerprint)
+}
+
+/// Names a change of membership for its answer. Chosen by the caller, opaque here.
+package struct ChangeToken: RawRepresentable, Hashable, Sendable {
+    package var rawValue: UInt64
+
+    package init(rawValue: UInt64) { self.rawValue = rawValue }
+}
+
+/// What the driver found where a fetch asked it to look.
+package enum FetchedChunk: Hashable, Sendable {
+    case bytes(ArraySlice<UInt8>, isLast: Bool)
+    /// That snapshot has been superseded and removed.
+    case gone
 }
 
 /// Names a proposal for its answer. Chosen by the caller, opaque here.

@@ -8,6 +8,9 @@ extension RaftNode {
         if log.durable > log.handedOut { return "durable passes what was handed out" }
         if log.handedOut > log.last.index { return "handed out passes the log" }
         if log.durable < log.base.index { return "durable is before the base of the log" }
+        if log.base.index > snapshot.position.index { return "the log begins after the snapshot" }
+        if commit < snapshot.position.index { return "commit is before the snapshot" }
+        if let broken = brokenMembershipInvariant() { return broken }
         if commit > log.last.index { return "commit passes the log" }
         if commit < log.base.index { return "commit is before the base of the log" }
         if log.last.term > term { return "an entry is newer than the term" }
@@ -25,7 +28,9 @@ extension RaftNode {
     private func brokenLeaderInvariant() -> String? {
         if leader != id { return "a leader knows that it leads" }
         if vote != id { return "a leader voted for itself" }
-        if progress.map(\.id) != configuration.voters { return "progress is not of the voters" }
+        if progress.map(\.id) != membership.members.map(\.id) {
+            return "progress is not of the members"
+        }
         for follower in progress {
             if follower.match >= follower.next { return "match is not before next" }
             if follower.match > log.last.index { return "match passes the log" }
@@ -33,7 +38,9 @@ extension RaftNode {
                 return "the leader counts itself before its disk"
             }
         }
-        if log.term(at: termStart) != term { return "the term does not start with its own entry" }
+        if termStart > log.base.index, log.term(at: termStart) != term {
+            return "the term does not start with its own entry"
+        }
         var bytes = 0
         for entry in log.slice(after: commit, through: log.last.index) {
             bytes += entry.payloadBytes
@@ -41,10 +48,32 @@ extension RaftNode {
         return bytes == uncommittedBytes ? nil : "uncommitted bytes are miscounted"
     }
 
+    /// The membership in force is the newest of the snapshot and the log.
+    private func brokenMembershipInvariant() -> String? {
+        let index = history.currentIndex
+        if index > log.last.index { return "the membership in force is not in the log" }
+        if index > log.base.index, index > snapshot.position.index,
+            log[index].content != .membership(membership)
+        {
+            return "the membership in force is not the one of its entry"
+        }
+        // The newest entries: older ones were new in earlier steps.
+        let start = max(index.rawValue, log.last.index.rawValue - min(log.last.index.rawValue, 32))
+        for entry in log.slice(
+            after: max(LogIndex(start), log.base.index),
+            through: log.last.index
+        ) {
+            if case .membership = entry.content { return "a newer membership is in the log" }
+        }
+        return nil
+    }
+
     /// The first broken invariant of the way from `before` to this state.
     package func brokenTransition(from before: RaftNode) -> String? {
         if term < before.term { return "the term fell" }
         if commit < before.commit { return "commit fell" }
+        if snapshot.position.index < before.snapshot.position.index { return "snapshot went back" }
+        if log.base.index < before.log.base.index { return "the base of the log went back" }
         if term == before.term {
             if let old = before.vote, vote != old { return "the vote changed within a term" }
             if let old = before.leader, let new = leader, new != old {
@@ -67,7 +96,7 @@ extension RaftNode {
     private func keepsPrefix(of older: LogWindow) -> Bool {
         guard log.last.index >= older.last.index else { return false }
         let start = max(
-            older.base.index.rawValue,
+            max(older.base.index.rawValue, log.base.index.rawValue),
             older.last.index.rawValue - min(older.last.index.rawValue, 32)
         )
         return older.slice(after: LogIndex(start), through: older.last.index)

@@ -10,7 +10,7 @@ struct Transfer: Hashable, Sendable {
 
 extension RaftNode {
     mutating func transferLeadership(to target: NodeID, _ effects: inout Effects) {
-        guard role == .leader, target != id, isVoter(target) else { return }
+        guard role == .leader, target != id, membership.isVoter(target) else { return }
         if transfer?.target == target { return }
         transfer = Transfer(target: target, isTimeoutNowSent: false)
         // The timeout of the transfer is the next quorum check.
@@ -24,13 +24,14 @@ extension RaftNode {
             progress[index].match == log.last.index
         else { return }
         transfer = Transfer(target: pending.target, isTimeoutNowSent: true)
+        isLeaseForfeited = true
         effects.send.append(envelope(to: pending.target, .timeoutNow))
     }
 
     /// "This server then starts a new election (incrementing its term and becoming a candidate)":
     /// without PreVote, since its leader asked for it.
     mutating func handleTimeoutNow(_ effects: inout Effects) {
-        guard role == .follower else { return }
+        guard role == .follower, mayCampaign, !isDiskStalled else { return }
         startElection(isTransfer: true, &effects)
     }
 }

@@ -89,6 +89,33 @@ package struct LogWindow: Sendable {
     /// The entries that no batch has taken yet.
     package var unsaved: ArraySlice<Entry> { slice(after: handedOut, through: last.index) }
 
+    /// A durable snapshot stands for everything up to `index`: those entries are let go. All of
+    /// them are durable here too, or the disk would be told of a gap.
+    package mutating func compact(through index: LogIndex) {
+        precondition(index >= base.index)
+        precondition(index <= durable)
+        guard let term = term(at: index) else { preconditionFailure("what is durable is here") }
+        entries.removeFirst(index.distance(from: base.index))
+        base = LogPosition(term: term, index: index)
+    }
+
+    /// A durable snapshot of a leader stands for everything up to `position`. Where the log has
+    /// that very entry, what follows it stays (Raft figure 13, step 6); where it has not, "discard
+    /// the entire log" (step 7).
+    package mutating func restart(at position: LogPosition) {
+        precondition(position.index > base.index)
+        if contains(position) {
+            entries.removeFirst(position.index.distance(from: base.index))
+        } else {
+            entries.removeAll()
+            durable = position.index
+            handedOut = position.index
+        }
+        base = position
+        durable = max(durable, position.index)
+        handedOut = max(handedOut, position.index)
+    }
+
     /// The unsaved entries were handed to the disk.
     package mutating func markHandedOut() { handedOut = last.index }
 

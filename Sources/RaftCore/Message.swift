@@ -26,6 +26,9 @@ package struct Message: Hashable, Sendable {
         case heartbeat(Heartbeat)
         case heartbeatResponse(HeartbeatResponse)
         case timeoutNow
+        case snapshotChunk(SnapshotChunk)
+        case snapshotResponse(SnapshotResponse)
+        case fingerprint(Fingerprint)
     }
 }
 
@@ -116,4 +119,56 @@ package struct HeartbeatResponse: Hashable, Sendable {
     package var round: ReadRound
 
     package init(round: ReadRound) { self.round = round }
+}
+
+/// What a snapshot stands for: everything up to `position`, and the members as of there.
+package struct SnapshotMark: Hashable, Sendable {
+    package var position: LogPosition
+    package var membership: Membership
+
+    package init(position: LogPosition, membership: Membership) {
+        self.position = position
+        self.membership = membership
+    }
+}
+
+/// InstallSnapshot (Raft figure 13): a piece of the leader's snapshot.
+package struct SnapshotChunk: Hashable, Sendable {
+    package var mark: SnapshotMark
+    /// Where `bytes` stand in the snapshot.
+    package var offset: UInt64
+    package var bytes: ArraySlice<UInt8>
+    package var isLast: Bool
+
+    package init(mark: SnapshotMark, offset: UInt64, bytes: ArraySlice<UInt8>, isLast: Bool) {
+        self.mark = mark
+        self.offset = offset
+        self.bytes = bytes
+        self.isLast = isLast
+    }
+}
+
+package struct SnapshotResponse: Hashable, Sendable {
+    /// The snapshot that this is about.
+    package var position: LogPosition
+    /// The receiver has everything before this offset and wants what follows; 0 starts anew. The
+    /// end of it all is not told by this but by an `AppendResponse.accepted`.
+    package var wanted: UInt64
+
+    package init(position: LogPosition, wanted: UInt64) {
+        self.position = position
+        self.wanted = wanted
+    }
+}
+
+/// The state of the sender's machine after an index, as one word: machines that have applied the
+/// same entries have the same. To the leader, which compares (`Effects.fingerprints`).
+package struct Fingerprint: Hashable, Sendable {
+    package var index: LogIndex
+    package var value: UInt64
+
+    package init(index: LogIndex, value: UInt64) {
+        self.index = index
+        self.value = value
+    }
 }

@@ -2,8 +2,12 @@
 //
 //   probe      The leader does not know where the logs agree. One append at a time, paused until an
 //              answer or a heartbeat's answer comes. -> replicate when an append is accepted.
+//              -> snapshot when it needs entries that are compacted.
 //   replicate  Appends are sent ahead of the answers, within a window of messages and bytes.
 //              -> probe when one is rejected (a message was lost, or the follower restarted).
+//              -> snapshot as above.
+//   snapshot   A snapshot is on its way, chunk by chunk (`SnapshotTransfer.swift`). -> replicate
+//              when the follower has acknowledged what lets the log take over.
 //
 // Invariant: match < next. match never falls: what a follower has acknowledged is on its disk.
 
@@ -12,6 +16,7 @@ package struct Progress: Hashable, Sendable {
     package enum State: Hashable, Sendable {
         case probe(Probe)
         case replicate(InflightWindow)
+        case snapshot(SnapshotTransfer)
     }
 
     package enum Probe: Hashable, Sendable {
@@ -28,8 +33,9 @@ package struct Progress: Hashable, Sendable {
     package internal(set) var state: State
     /// Heard from since the leader last checked its quorum.
     package internal(set) var isActive: Bool
-    /// The newest read round the follower confirmed.
+    /// The newest round of heartbeats that the follower confirmed, and when that round was sent.
     package internal(set) var round: ReadRound
+    package internal(set) var confirmedAt: Instant
     /// `match` at the leader's last heartbeat: where it stands still, something was lost.
     package internal(set) var matchAtHeartbeat: LogIndex
 
@@ -40,6 +46,7 @@ package struct Progress: Hashable, Sendable {
         state = .probe(.ready)
         isActive = false
         round = .none
+        confirmedAt = .zero
         matchAtHeartbeat = .zero
     }
 
@@ -49,6 +56,7 @@ package struct Progress: Hashable, Sendable {
         case .probe(.ready): true
         case .probe(.waiting): false
         case .replicate(let window): !window.isFull(limits)
+        case .snapshot: false
         }
     }
 
@@ -62,13 +70,21 @@ package struct Progress: Hashable, Sendable {
             window.add(through: last, bytes: bytes)
             state = .replicate(window)
             next = last.next
+        case .snapshot:
+            preconditionFailure("no append is sent while a snapshot is on its way")
         }
     }
 
-    mutating func accepted(_ index: LogIndex) {
+    /// The follower's log equals the leader's up to `index`. The leader's log begins after `base`.
+    mutating func accepted(_ index: LogIndex, base: LogIndex) {
         match = max(match, index)
         next = max(next, match.next)
         switch state {
+        case .snapshot:
+            // Late word of an append does not help it over what is compacted.
+            guard match >= base else { return }
+            state = .replicate(InflightWindow())
+            next = match.next
         case .probe:
             state = .replicate(InflightWindow())
             next = match.next
@@ -94,6 +110,8 @@ package struct Progress: Hashable, Sendable {
             next = max(min(previous, agreement.next), match.next)
             state = .probe(.ready)
             return true
+        case .snapshot:
+            return false
         }
     }
 

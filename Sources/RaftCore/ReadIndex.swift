@@ -15,9 +15,11 @@ struct ReadQueue: Sendable {
 
     /// The newest round started in this term.
     var round = ReadRound.none
-    /// Confirmed by `round`, once a majority has answered it.
+    /// The round that those in `inRound` wait for.
+    var awaited = ReadRound.none
+    /// Confirmed by `awaited`, once a majority has answered it.
     var inRound: [Waiting] = []
-    /// Asked for since `round` started; the next round is theirs.
+    /// Asked for since `awaited` started; the next round is theirs.
     var next: [Waiting] = []
     /// Asked for before the first commit of the term: the commit index may still lag (section 8).
     var early: [ReadToken] = []
@@ -34,6 +36,7 @@ struct ReadQueue: Sendable {
         next = []
         early = []
         round = .none
+        awaited = .none
     }
 }
 
@@ -43,7 +46,9 @@ extension RaftNode {
             effects.unreadable.append(token)
             return
         }
-        if hasCommittedInTerm {
+        if let leaseEnd, leaseEnd > now {
+            effects.readable.append(Readable(token: token, index: commit, validUntil: leaseEnd))
+        } else if hasCommittedInTerm {
             reads.next.append(ReadQueue.Waiting(token: token, index: commit))
         } else {
             reads.early.append(token)
@@ -62,19 +67,36 @@ extension RaftNode {
             reads.early.removeAll(keepingCapacity: true)
         }
         guard reads.inRound.isEmpty, !reads.next.isEmpty else { return }
-        reads.round = reads.round.next
-        swap(&reads.inRound, &reads.next)
-        if let own = progressIndex(of: id) { progress[own].round = reads.round }
         broadcastHeartbeat(&effects)
         confirmReads(&effects)
     }
 
+    /// Called when heartbeats are about to leave. Barriers that wait for a round take this one.
+    mutating func startRound() {
+        reads.round = reads.round.next
+        roundClock.started(reads.round, at: now)
+        if let own = progressIndex(of: id) { progress[own].round = reads.round }
+        guard reads.inRound.isEmpty, !reads.next.isEmpty else { return }
+        swap(&reads.inRound, &reads.next)
+        reads.awaited = reads.round
+    }
+
+    /// A follower answered a round.
+    mutating func confirm(_ round: ReadRound, by index: Int) {
+        guard round <= reads.round, round > progress[index].round else { return }
+        progress[index].round = round
+        if let sentAt = roundClock.sendTime(of: round) {
+            progress[index].confirmedAt = max(progress[index].confirmedAt, sentAt)
+        }
+    }
+
     mutating func confirmReads(_ effects: inout Effects) {
         guard !reads.inRound.isEmpty else { return }
-        let confirmed = quorum.reached(by: progress.lazy.map(\.round))
-        guard confirmed >= reads.round else { return }
+        guard let confirmed = quorum.reached(by: progress.lazy.map(\.round)),
+            confirmed >= reads.awaited
+        else { return }
         for waiting in reads.inRound {
-            effects.readable.append((waiting.token, waiting.index))
+            effects.readable.append(Readable(token: waiting.token, index: waiting.index))
         }
         reads.inRound.removeAll(keepingCapacity: true)
     }

@@ -3,7 +3,9 @@
 
 extension RaftNode {
     mutating func receive(_ message: Message, _ effects: inout Effects) {
-        guard message.to == id, message.from != id, isVoter(message.from) else { return }
+        // Dissertation section 4.1: a server takes requests "without consulting its current
+        // configuration": it may not know yet that the sender is a member.
+        guard message.to == id, message.from != id, message.from.rawValue > 0 else { return }
         // A term that no cluster can reach by elections is forged or damaged. Adopted, it would
         // leave no room for the next one.
         guard message.term <= Limits.highestTerm else { return }
@@ -30,9 +32,10 @@ extension RaftNode {
         case .voteRequest(let request):
             if hearsLeader, !request.isTransfer { return false }
             becomeFollower(term: message.term, leader: nil)
-        case .appendRequest, .heartbeat:
+        case .appendRequest, .heartbeat, .snapshotChunk:
             becomeFollower(term: message.term, leader: message.from)
-        case .preVoteResponse, .voteResponse, .appendResponse, .heartbeatResponse, .timeoutNow:
+        case .preVoteResponse, .voteResponse, .appendResponse, .heartbeatResponse, .timeoutNow,
+            .snapshotResponse, .fingerprint:
             becomeFollower(term: message.term, leader: nil)
         }
         return true
@@ -49,7 +52,7 @@ extension RaftNode {
     /// to step down, since PreVote keeps it from campaigning.
     private mutating func answerStale(_ message: Message, _ effects: inout Effects) {
         switch message.body {
-        case .appendRequest, .heartbeat:
+        case .appendRequest, .heartbeat, .snapshotChunk:
             effects.send.append(envelope(to: message.from, .appendResponse(.stale)))
         case .preVoteRequest(let request):
             let answer = PreVoteResponse(proposedTerm: request.proposedTerm, granted: false)
@@ -59,7 +62,8 @@ extension RaftNode {
         case .preVoteResponse(let response):
             // The voters may be terms behind the asker; the answer names the term it is about.
             countPreVote(response, from: message.from, &effects)
-        case .voteResponse, .appendResponse, .heartbeatResponse, .timeoutNow:
+        case .voteResponse, .appendResponse, .heartbeatResponse, .timeoutNow, .snapshotResponse,
+            .fingerprint:
             break
         }
     }
@@ -86,6 +90,14 @@ extension RaftNode {
             handleHeartbeatResponse(response, from: message.from, &effects)
         case .timeoutNow:
             handleTimeoutNow(&effects)
+        case .snapshotChunk(let chunk):
+            guard followLeader(message.from, &effects) else { return }
+            receiveChunk(chunk, from: message.from, &effects)
+        case .snapshotResponse(let response):
+            handleSnapshotResponse(response, from: message.from, &effects)
+        case .fingerprint(let fingerprint):
+            guard role == .leader else { return }
+            effects.fingerprints.append((message.from, fingerprint))
         }
     }
 
@@ -101,6 +113,7 @@ extension RaftNode {
         if role != .follower { becomeFollower(term: term, leader: sender) }
         leader = sender
         electionElapsed = 0
+        renewPromise()
         return true
     }
 }

@@ -45,8 +45,9 @@ extension RaftNode {
         let follower = progress[index]
         let previous = follower.next.previous
         guard let previousTerm = log.term(at: previous) else {
-            // Only a snapshot can help a follower this far behind; the log is never compacted yet.
-            preconditionFailure("the log holds all entries")
+            // What it needs is compacted.
+            startSnapshot(to: index)
+            return
         }
         let limits = configuration.limits
         let entries = log.slice(
@@ -68,7 +69,10 @@ extension RaftNode {
         progress[index].sent(through: entries.last?.index ?? previous, bytes: bytes)
     }
 
+    /// Starts a round: its answers confirm that this is the leader still, at the time at which it
+    /// left or later.
     mutating func broadcastHeartbeat(_ effects: inout Effects) {
+        startRound()
         for index in progress.indices where progress[index].id != id {
             sendHeartbeat(to: index, &effects)
         }
@@ -81,15 +85,20 @@ extension RaftNode {
     }
 
     /// A follower that has entries outstanding and acknowledged none for a whole heartbeat: an
-    /// empty append asks it where it stands, and its rejection starts the probing.
+    /// empty append asks it where it stands, and its rejection starts the probing. Where what it
+    /// was sent is compacted meanwhile it needs a snapshot; its window may be full, and nothing
+    /// else would ever tell.
     mutating func probeStalledFollowers(_ effects: inout Effects) {
         for index in progress.indices where progress[index].id != id {
             let follower = progress[index]
             progress[index].matchAtHeartbeat = follower.match
             guard case .replicate = follower.state, follower.match < follower.next.previous,
-                follower.match == follower.matchAtHeartbeat,
-                let term = log.term(at: follower.next.previous)
+                follower.match == follower.matchAtHeartbeat
             else { continue }
+            guard let term = log.term(at: follower.next.previous) else {
+                startSnapshot(to: index)
+                continue
+            }
             let previous = LogPosition(term: term, index: follower.next.previous)
             let request = AppendRequest(previous: previous, entries: [], commit: commit)
             effects.send.append(envelope(to: follower.id, .appendRequest(request)))
@@ -109,7 +118,8 @@ extension RaftNode {
         case .accepted(let match):
             // No follower can have more than this leader sent it in this term.
             guard match <= log.last.index else { return }
-            progress[index].accepted(match)
+            progress[index].accepted(match, base: log.base.index)
+            restartOvertakenTransfer(to: index)
             advanceLeaderCommit()
             sendTimeoutNowIfCaughtUp(&effects)
         case .rejected(let previous, let hint):
@@ -128,7 +138,7 @@ extension RaftNode {
         guard role == .leader, let index = progressIndex(of: follower) else { return }
         progress[index].isActive = true
         progress[index].resumeProbe()
-        progress[index].round = max(progress[index].round, min(response.round, reads.round))
+        confirm(response.round, by: index)
         confirmReads(&effects)
     }
 

@@ -91,6 +91,27 @@ package struct HardState: Hashable, Sendable {
     }
 }
 
+/// A moment on a node's own monotonic clock, in nanoseconds since some moment before the node
+/// started. Moments of two nodes cannot be compared, and a clock that stands still while the
+/// machine is suspended must not be used: leases are measured with it.
+package struct Instant: RawRepresentable, Hashable, Comparable, Sendable {
+    package var rawValue: UInt64
+
+    package init(rawValue: UInt64) { self.rawValue = rawValue }
+    package init(_ nanoseconds: UInt64) { rawValue = nanoseconds }
+
+    package static let zero = Instant(0)
+    package static let distantFuture = Instant(.max)
+
+    package static func < (left: Instant, right: Instant) -> Bool { left.rawValue < right.rawValue }
+
+    /// Saturates at `distantFuture`.
+    package func advanced(by nanoseconds: UInt64) -> Instant {
+        let (sum, overflow) = rawValue.addingReportingOverflow(nanoseconds)
+        return overflow ? .distantFuture : Instant(sum)
+    }
+}
+
 /// A shard group: one Raft group among those that share a cluster. Numbered from 0, without gaps.
 package struct GroupID: RawRepresentable, Hashable, Comparable, Sendable {
     package var rawValue: UInt16

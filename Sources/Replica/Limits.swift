@@ -13,4 +13,19 @@ package enum Limits {
     package static let touchesPerEntryMax = 8_192
     /// Writes proposed and not answered. Beyond it clients are told to slow down.
     package static let pendingWritesMax = 262_144
+
+    /// Checkpoints whose digests a replica remembers: those that may pass between one and the
+    /// attestation of it, at a few thousand entries each.
+    package static let checkpointsRemembered = 64
+    /// Checkpoints of which a leader gathers what it hears; fewer than are remembered, so that
+    /// replicas still know what an attestation is about.
+    package static let checkpointsGathered = 8
+    /// Ticks for which a leader waits for every voter's word on a checkpoint. One that is down does
+    /// not keep the others from an attestation; one that is slow judges itself when it gets there.
+    package static let attestPatienceTicks = 40
+    /// What an entry of the log takes in memory besides its payload.
+    package static let entryOverheadBytes = 64
+    /// A snapshot is not worth cutting before the log has come to this part of its size: beyond it
+    /// more would be written for snapshots than eight times what is written for the log.
+    package static let snapshotCostRatio = 8
 }

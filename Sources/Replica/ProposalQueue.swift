@@ -40,6 +40,7 @@ struct ProposalQueue: Sendable {
 
     private var gathered: [(command: Command, token: RequestToken)] = []
     private var followUps: [FollowUpWaiting] = []
+    private var attestation: Attestation?
     private var wantsTimeEntry = false
     /// By log index, then by term.
     private var pending: [Pending] = []
@@ -48,7 +49,9 @@ struct ProposalQueue: Sendable {
     private var pendingWrites = 0
     private var lastToken: UInt64 = 0
 
-    var hasGathered: Bool { !gathered.isEmpty || !followUps.isEmpty || wantsTimeEntry }
+    var hasGathered: Bool {
+        !gathered.isEmpty || !followUps.isEmpty || attestation != nil || wantsTimeEntry
+    }
     /// Whether a proposal of this leadership waits for its commit. Those of earlier ones do not
     /// count: a lost one may stay until the log has grown past its index.
     func hasPending(in term: Term) -> Bool { pending.contains { $0.position.term == term } }
@@ -64,6 +67,9 @@ struct ProposalQueue: Sendable {
         followUps.append(FollowUpWaiting(followUp: followUp, proof: proof, token: token))
     }
 
+    /// Replaces one that was not proposed yet: a later one says all that it did.
+    mutating func gather(_ attestation: Attestation) { self.attestation = attestation }
+
     mutating func gatherTimeEntry() { wantsTimeEntry = true }
 
     /// What a node that does not lead any more gathered, as it was asked for.
@@ -72,6 +78,7 @@ struct ProposalQueue: Sendable {
         requests += followUps.map { (.validate($0.proof), $0.token) }
         gathered.removeAll()
         followUps.removeAll()
+        attestation = nil
         wantsTimeEntry = false
         return requests
     }
@@ -97,7 +104,10 @@ struct ProposalQueue: Sendable {
         }
         gathered.removeFirst(waiters.writes.count)
         var count = waiters.writes.count
-        if gathered.isEmpty { count += encodeFollowUps(into: &commands, &waiters) }
+        if gathered.isEmpty {
+            count += encodeFollowUps(into: &commands, &waiters)
+            count += encodeAttestation(into: &commands)
+        }
         lastToken += 1
         let token = ProposalToken(rawValue: lastToken)
         proposing = Pending(token: token, position: .origin, waiters: waiters, tick: tick)
@@ -133,6 +143,14 @@ struct ProposalQueue: Sendable {
             distinct.append(handle)
         }
         Command.touch(distinct).encode(into: &commands)
+        return 1
+    }
+
+    /// Returns the number of commands.
+    private mutating func encodeAttestation(into commands: inout ByteWriter) -> Int {
+        guard let attestation else { return 0 }
+        self.attestation = nil
+        Command.attest(attestation).encode(into: &commands)
         return 1
     }
 
@@ -174,6 +192,25 @@ struct ProposalQueue: Sendable {
         first.waiters.writes.forEach(lost)
         first.waiters.validates.forEach(lost)
         return committed(position, lost: lost)
+    }
+
+    /// The log up to `position` was replaced by a snapshot, which does not say what each entry came
+    /// to. Returns those whose entry may be in it, and hands to `lost` those whose entry cannot be.
+    mutating func replaced(
+        by position: LogPosition,
+        lost: (RequestToken) -> Void
+    ) -> [RequestToken] {
+        var unknown: [RequestToken] = []
+        while let first = pending.first, first.position.index <= position.index {
+            pending.removeFirst()
+            pendingWrites -= first.waiters.writes.count
+            let tokens = first.waiters.writes + first.waiters.validates
+            // Of the entries in the snapshot only the last one's term is known.
+            let isLost =
+                first.position.index == position.index && first.position.term != position.term
+            if isLost { tokens.forEach(lost) } else { unknown += tokens }
+        }
+        return unknown
     }
 
     /// Takes out those whose entries were proposed before tick `start`. The entries stay in the

@@ -1,6 +1,6 @@
 // Reads on their way: all that one turn gathers share one barrier of the core, and are served when
-// a quorum has confirmed the leader and the machine has applied what was committed when they were
-// asked.
+// a quorum, or its lease, has confirmed the leader and the machine has applied what was committed
+// when they were asked.
 
 import RaftCore
 import SessionMachine
@@ -30,7 +30,7 @@ struct ReadBarriers: Sendable {
         var token: ReadToken
         var reads: [Waiting]
         /// Set once the barrier holds.
-        var index: LogIndex?
+        var barrier: Readable?
     }
 
     private var gathered: [Waiting] = []
@@ -42,9 +42,14 @@ struct ReadBarriers: Sendable {
 
     mutating func gather(_ waiting: Waiting) { gathered.append(waiting) }
 
-    mutating func takeGathered() -> [Waiting] {
-        defer { gathered.removeAll() }
-        return gathered
+    /// Everybody, in the order in which they came: this node does not lead any more, or its machine
+    /// is exchanged.
+    mutating func takeAll() -> [Waiting] {
+        defer {
+            rounds.removeAll()
+            gathered.removeAll()
+        }
+        return rounds.flatMap(\.reads) + gathered
     }
 
     /// The token to ask the core a barrier for, where anything was gathered.
@@ -57,9 +62,9 @@ struct ReadBarriers: Sendable {
         return token
     }
 
-    mutating func confirmed(_ token: ReadToken, index: LogIndex) {
-        guard let place = rounds.firstIndex(where: { $0.token == token }) else { return }
-        rounds[place].index = index
+    mutating func confirmed(_ barrier: Readable) {
+        guard let place = rounds.firstIndex(where: { $0.token == barrier.token }) else { return }
+        rounds[place].barrier = barrier
     }
 
     mutating func failed(_ token: ReadToken) -> [Waiting] {
@@ -79,13 +84,13 @@ struct ReadBarriers: Sendable {
         return expired
     }
 
-    /// The reads whose barrier holds and whose index is applied.
-    mutating func takeServable(applied: LogIndex) -> [Waiting] {
-        var servable: [Waiting] = []
-        while let first = rounds.first, let index = first.index, index <= applied {
-            servable.append(contentsOf: first.reads)
-            rounds.removeFirst()
+    /// The reads of the oldest barrier that holds and whose index is applied, and how long its word
+    /// is good.
+    mutating func takeServable(applied: LogIndex) -> (reads: [Waiting], validUntil: Instant?)? {
+        guard let first = rounds.first, let barrier = first.barrier, barrier.index <= applied else {
+            return nil
         }
-        return servable
+        rounds.removeFirst()
+        return (first.reads, barrier.validUntil)
     }
 }

@@ -1,16 +1,20 @@
 // One shard group on one node: the Raft node, the session machine, and the clients that wait for
 // either. Still pure: the server and the tests run this same code.
 //
-// In, within one turn: ticks, messages, requests, the disk's word that a batch is stored. Then
-// `endTurn` with the time of day: all writes of the turn become one entry, encoded once. Out:
-// messages to send, one batch for the disk, answers.
+// In, within one turn: ticks, messages, requests, the disk's word that a batch or a snapshot is
+// stored. Then `endTurn` with the time of day and the node's clock: all writes of the turn become
+// one entry, encoded once. Out: messages to send, one batch for the disk, answers, snapshots to be
+// cut, read and kept.
 //
 //   write     parked (nobody leads) -> gathered (this turn) -> pending (in the log) -> answered
-//   read      parked -> barrier (waits for a quorum to confirm the leader) -> answered
+//   read      parked -> barrier (waits for a quorum or a lease to confirm the leader) -> answered
 //   validate  parked -> barrier -> answered, or -> gathered with a touch -> answered
 //
+// This file: state, inputs and the turn. `+Applying`: committed entries, and the comparison of
+// machines. `+Reads`: barriers that hold. `+Snapshots`: both kinds.
+//
 // It must never: answer a write before it is applied here, serve a read before its barrier holds
-// and everything up to it is applied, read a clock, or do I/O.
+// and everything up to it is applied, read a clock, do I/O, or go on after a reason to stop.
 
 package import RaftCore
 package import SessionMachine
@@ -18,33 +22,48 @@ package import SessionMachine
 /// A group's replica on this node.
 package struct Replica: Sendable {
     package let group: GroupID
-    package private(set) var raft: RaftNode
+    package internal(set) var raft: RaftNode
     package internal(set) var machine: SessionMachine
-    /// The last entry that the machine has seen.
-    package private(set) var applied: LogIndex
+    /// The last entry that the machine has seen, itself or in the snapshot that it came from.
+    package internal(set) var applied: LogIndex
+    /// The last entry that it may see. Beyond `applied` while a turn could not do it all.
+    var committed: LogIndex
+    /// Entries that may still be applied in this turn.
+    var budget = 0
 
     /// A leader whose connection broke, until it is heard again or another one leads. Requests wait
     /// for the election that is likely to follow rather than being sent to a dead node.
     private var suspect: NodeID?
+    /// Once set, nothing leaves this replica any more.
+    private var stopped: StopReason?
 
-    private let tuning: Tuning
+    let tuning: Tuning
     /// Ticks since start.
-    private var ticks = 0
+    var ticks = 0
+    /// The node's clock, as of the last input that came with it.
+    var clock = Instant.zero
 
     var raftEffects = Effects()
-    var parking: ParkingLot
-    var proposals: ProposalQueue
-    var barriers: ReadBarriers
+    var parking = ParkingLot()
+    var proposals = ProposalQueue()
+    var barriers = ReadBarriers()
+    var snapshots: SnapshotPolicy
+    /// A leader's snapshot that the core asked for, until the turn ends.
+    var received: SnapshotCut?
+    var checkpoints: Checkpoints
+    var tally = FingerprintTally()
 
+    /// A node that starts: `machine` is that of the snapshot with which `raft` was made.
     package init(group: GroupID, raft: RaftNode, machine: SessionMachine, tuning: Tuning) {
+        precondition(tuning.appliedPerTurnMax >= 1)
         self.group = group
         self.raft = raft
         self.machine = machine
-        applied = raft.log.base.index
-        parking = ParkingLot()
-        proposals = ProposalQueue()
-        barriers = ReadBarriers()
         self.tuning = tuning
+        applied = raft.snapshot.position.index
+        committed = applied
+        snapshots = SnapshotPolicy(tuning: tuning, from: applied)
+        checkpoints = Checkpoints(interval: tuning.fingerprintEntries, from: applied)
     }
 
     package var isLeader: Bool { raft.isLeader }
@@ -61,7 +80,7 @@ package struct Replica: Sendable {
     }
 
     /// Brings a request, which came at tick `since`, to where it belongs now.
-    private mutating func place(
+    mutating func place(
         _ request: Request,
         _ token: RequestToken,
         since: Int,
@@ -89,7 +108,9 @@ package struct Replica: Sendable {
     ) {
         switch request {
         case .write(let command):
-            if !proposals.gather(command, token) { effects.answer(token, .overloaded) }
+            if isLagging || !proposals.gather(command, token) {
+                effects.answer(token, .overloaded)
+            }
         case .read:
             barriers.gather(ReadBarriers.Waiting(token: token, use: .read, since: since))
         case .validate(let proof):
@@ -98,6 +119,9 @@ package struct Replica: Sendable {
             )
         }
     }
+
+    /// More is committed than the machine can keep up with: new writes would only wait.
+    private var isLagging: Bool { committed.distance(from: applied) > tuning.applyLagMax }
 
     /// Who else leads, as far as this node can tell; nil while nobody is known to.
     private var leaderElsewhere: NodeID? {
@@ -110,11 +134,14 @@ package struct Replica: Sendable {
         if raft.leader == node { suspect = node }
     }
 
-    package mutating func receive(_ message: Message) {
+    /// Takes a message that came in at `now` of the node's clock.
+    package mutating func receive(_ message: Message, at now: Instant) {
         if message.from == suspect { suspect = nil }
+        setClock(now)
         raft.step(.received(message), into: &raftEffects)
     }
 
+    /// The batch that was handed out last is durable.
     package mutating func persisted(_ mark: PersistMark) {
         raft.step(.persisted(mark), into: &raftEffects)
     }
@@ -123,7 +150,14 @@ package struct Replica: Sendable {
         raft.step(.transferLeadership(to: target), into: &raftEffects)
     }
 
-    package mutating func tick(into effects: inout ReplicaEffects) {
+    /// Asks for a change of members; the answer comes with this turn's effects.
+    package mutating func changeMembership(_ change: MembershipChange, _ token: ChangeToken) {
+        raft.step(.changeMembership(change, token), into: &raftEffects)
+    }
+
+    /// A tick at `now` of the node's clock.
+    package mutating func tick(at now: Instant, into effects: inout ReplicaEffects) {
+        setClock(now)
         raft.step(.tick, into: &raftEffects)
         ticks += 1
         let parkingStart = ticks - tuning.parkingTicks
@@ -131,22 +165,52 @@ package struct Replica: Sendable {
         for token in parking.expire(before: parkingStart) { effects.answer(token, .noLeader) }
         for token in proposals.expire(before: pendingStart) { effects.answer(token, .unknown) }
         for token in barriers.expire(before: pendingStart) { effects.answer(token, .noLeader) }
+        if !tally.isEmpty { attestIfDecided() }
+    }
+
+    private mutating func setClock(_ now: Instant) {
+        clock = max(clock, now)
+        raft.setClock(clock)
     }
 
     // MARK: The end of a turn
 
-    /// Ends a turn at `now`: proposes what was gathered, applies what is committed, answers.
-    package mutating func endTurn(at now: MachineTime, into effects: inout ReplicaEffects) {
+    /// Ends a turn at `now`, which is `clock` of the node's clock: proposes what was gathered,
+    /// applies what is committed, answers.
+    package mutating func endTurn(
+        at now: MachineTime,
+        clock: Instant,
+        into effects: inout ReplicaEffects
+    ) {
+        setClock(clock)
+        budget = tuning.appliedPerTurnMax
+        if stopped == nil { runTurn(at: now, &effects) }
+        guard let stopped else { return }
+        // What this turn computed may be wrong.
+        raftEffects.removeAll()
+        effects.removeAll()
+        effects.stop = stopped
+    }
+
+    private mutating func runTurn(at now: MachineTime, _ effects: inout ReplicaEffects) {
         // A transfer that was given up, or a suspect that lives: those who were parked for a new
         // leader go to the old one.
         if raft.isLeader ? !raft.isTransferring : leaderElsewhere != nil { leaveParking(&effects) }
         finishRound(at: now, &effects)
-        // A barrier that held may have asked for touches, and an election may have let parked
-        // requests in: they go out with this turn, not with the next.
-        if proposals.hasGathered || barriers.hasGathered { finishRound(at: now, &effects) }
+        // A barrier that held may have asked for touches, an election may have let parked requests
+        // in, and a checkpoint may have been passed: they go out with this turn, not with the next.
+        if proposals.hasGathered || barriers.hasGathered || checkpoints.hasUntold {
+            finishRound(at: now, &effects)
+        }
+        cutSnapshotIfDue(&effects)
+        effects.isUnfinished =
+            applied < committed || proposals.hasGathered || barriers.hasGathered
     }
 
     private mutating func finishRound(at now: MachineTime, _ effects: inout ReplicaEffects) {
+        for fingerprint in checkpoints.takeUntold() {
+            raft.step(.fingerprint(fingerprint), into: &raftEffects)
+        }
         if raft.isLeader {
             if raft.isTransferring { parkGathered(&effects) }
             proposeGathered(at: now, &effects)
@@ -155,6 +219,12 @@ package struct Replica: Sendable {
         raft.flush(into: &raftEffects)
         takeRaftEffects(at: now, &effects)
     }
+
+    mutating func stop(_ reason: StopReason) {
+        if stopped == nil { stopped = reason }
+    }
+
+    var isStopped: Bool { stopped != nil }
 
     /// Writes and touches of a turn in which a transfer began wait for its end.
     private mutating func parkGathered(_ effects: inout ReplicaEffects) {
@@ -211,30 +281,39 @@ package struct Replica: Sendable {
         at now: MachineTime,
         _ effects: inout ReplicaEffects
     ) {
-        effects.send.append(contentsOf: raftEffects.send)
-        if let batch = raftEffects.persist { effects.persist = batch }
-        if let violation = raftEffects.violation { effects.stop = .violation(violation) }
-        if let through = raftEffects.applyThrough { apply(through, &effects) }
-        for (token, index) in raftEffects.readable {
-            barriers.confirmed(token, index: index)
-        }
+        forwardRaftEffects(&effects)
+        if let violation = raftEffects.violation { stop(.violation(violation)) }
+        if let mark = raftEffects.restore { restore(mark, &effects) }
+        if let through = raftEffects.applyThrough { committed = through }
+        applyCommitted(&effects)
+        for barrier in raftEffects.readable { barriers.confirmed(barrier) }
         for token in raftEffects.unreadable {
             for waiting in barriers.failed(token) { repark(waiting, &effects) }
         }
         serveReads(at: now, &effects)
-        if let leadership = raftEffects.leadership {
-            effects.leadership = leadership
-            leadershipChanged(leadership, &effects)
-        }
+        for (node, fingerprint) in raftEffects.fingerprints { hear(node, fingerprint) }
+        if let leadership = raftEffects.leadership { leadershipChanged(leadership, &effects) }
         raftEffects.removeAll()
+    }
+
+    /// What is for the driver alone.
+    private mutating func forwardRaftEffects(_ effects: inout ReplicaEffects) {
+        effects.send.append(contentsOf: raftEffects.send)
+        effects.changes.append(contentsOf: raftEffects.changes)
+        effects.fetch.append(contentsOf: raftEffects.fetch)
+        effects.chunks.append(contentsOf: raftEffects.chunks)
+        if let batch = raftEffects.persist { effects.persist = batch }
+        if let leadership = raftEffects.leadership { effects.leadership = leadership }
+        if let membership = raftEffects.membership { effects.membership = membership }
     }
 
     private mutating func leadershipChanged(
         _ leadership: Leadership,
         _ effects: inout ReplicaEffects
     ) {
+        tally.removeAll()
         if leadership.role != .leader {
-            for waiting in barriers.takeGathered() { repark(waiting, &effects) }
+            for waiting in barriers.takeAll() { repark(waiting, &effects) }
             for (request, token) in proposals.takeGathered() {
                 submit(request, token, into: &effects)
             }
@@ -243,77 +322,7 @@ package struct Replica: Sendable {
     }
 
     /// A read that this node cannot serve any more goes back to the start.
-    private mutating func repark(
-        _ waiting: ReadBarriers.Waiting,
-        _ effects: inout ReplicaEffects
-    ) {
+    mutating func repark(_ waiting: ReadBarriers.Waiting, _ effects: inout ReplicaEffects) {
         place(waiting.request, waiting.token, since: waiting.since, &effects)
-    }
-
-    // MARK: Applying
-
-    private mutating func apply(_ through: LogIndex, _ effects: inout ReplicaEffects) {
-        while applied < through {
-            let entry = raft.log[applied.next]
-            applied = applied.next
-            let waiters = proposals.committed(entry.position) { effects.answer($0, .noLeader) }
-            guard case .command(let payload) = entry.content else { continue }
-            guard apply(payload, answering: waiters.writes, &effects) else {
-                effects.stop = .undecodableEntry(group, entry.position)
-                return
-            }
-            // What they read must be logged first; now it is.
-            for token in waiters.validates { effects.answer(token, .readable) }
-        }
-    }
-
-    /// Applies one entry; false where its bytes are not an entry's.
-    private mutating func apply(
-        _ payload: ArraySlice<UInt8>,
-        answering tokens: [RequestToken],
-        _ effects: inout ReplicaEffects
-    ) -> Bool {
-        do {
-            var entry = try EntryPayload(decoding: payload)
-            machine.beginEntry(at: entry.time, commandCount: entry.count)
-            var place = 0
-            while let command = try entry.next() {
-                let outcome = machine.apply(command)
-                // Touches and time entries come last in an entry, and nobody waits for their
-                // outcome.
-                if place < tokens.count { effects.answer(tokens[place], .applied(outcome)) }
-                place += 1
-            }
-            return true
-        } catch {
-            // Every replica finds the same bytes undecodable at the same index: stopping is the one
-            // thing that cannot make them differ.
-            return false
-        }
-    }
-
-    // MARK: Reads
-
-    private mutating func serveReads(at now: MachineTime, _ effects: inout ReplicaEffects) {
-        for waiting in barriers.takeServable(applied: applied) {
-            guard case .validate(let proof) = waiting.use else {
-                effects.answer(waiting.token, .readable)
-                continue
-            }
-            let validation = machine.validate(
-                proof.handle,
-                proof.digest,
-                now: now,
-                purpose: proof.purpose
-            )
-            switch validation.followUp {
-            case .answer:
-                effects.answer(waiting.token, .readable)
-            case .logTouch, .logTime:
-                // Its use, or its end, must be in the log before the answer may leave: the next
-                // leader has to know of it.
-                proposals.gather(validation.followUp, of: proof, waiting.token)
-            }
-        }
     }
 }

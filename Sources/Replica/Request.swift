@@ -41,8 +41,9 @@ package enum Answer: Sendable {
     /// The write is committed and applied, with this outcome.
     case applied(Outcome)
     /// The machine may be read now: nothing newer was acknowledged anywhere when the read was
-    /// asked.
-    case readable
+    /// asked. Where `validUntil` is set a lease stands for the quorum: read the machine, then the
+    /// node's clock; from that moment on, submit the request again instead of replying.
+    case readable(validUntil: Instant?)
     /// Another node leads; nothing was done here.
     case redirect(NodeID)
     /// Nobody led, or could prove that it leads, for as long as a request may wait; or the entry

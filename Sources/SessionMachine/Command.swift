@@ -2,7 +2,7 @@
 //
 // Byte strings are slices of the entry they were decoded from; nothing is copied until a record is
 // stored. Tags are part of the log format: they are never renumbered. Sessions use 1...31, the
-// Redis face 32...63, housekeeping 64.
+// Redis face 32...63, housekeeping 64 and above.
 
 /// One write of one client.
 package enum Command: Equatable, Sendable {
@@ -25,6 +25,9 @@ package enum Command: Equatable, Sendable {
 
     /// Does nothing itself: its entry moves machine time.
     case time
+    /// What replicas' machines were after an earlier entry. Changes nothing but the count of
+    /// commands: whoever applies it compares (`Attestation`).
+    case attest(Attestation)
 }
 
 /// A login. The id comes from the client, so that a retry finds what the first try made.

@@ -31,6 +31,7 @@ extension Command {
             self = .expire(key, time, condition)
         case .persist: self = .persist(try reader.readKey())
         case .time: self = .time
+        case .attest: self = .attest(try Attestation(from: &reader))
         }
     }
 }

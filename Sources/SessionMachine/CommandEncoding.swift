@@ -18,6 +18,7 @@ enum CommandTag: UInt8 {
     case expire = 36
     case persist = 37
     case time = 64
+    case attest = 65
 }
 
 extension Command {
@@ -48,6 +49,7 @@ extension Command {
             writer.write(ExpiryChange.to(time))
         case .persist(let key): writer.writeLengthPrefixed(key.bytes)
         case .time: break
+        case .attest(let attestation): attestation.encode(into: &writer)
         }
     }
 
@@ -65,6 +67,7 @@ extension Command {
         case .expire: .expire
         case .persist: .persist
         case .time: .time
+        case .attest: .attest
         }
     }
 }

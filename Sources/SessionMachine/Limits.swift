@@ -29,6 +29,8 @@ package enum Limits {
     package static let keysPerDelete = 16_384
     /// Handles in one touch: what one turn of a reactor can collect.
     package static let handlesPerTouch = 16_384
+    /// Replicas named in one attestation: as many as a group may have members.
+    package static let votesPerAttestation = 16
     /// Commands in one entry: what one turn of a reactor can collect.
     package static let commandsPerEntry = 65_536
     /// Record slots: ids are 32 bits, and the top 64 Ki of them name the timer wheel's lists.

@@ -58,7 +58,7 @@ package struct SessionMachine: Sendable {
         case .delete(let keys): return delete(keys)
         case .expire(let key, let time, let condition): return expire(key, time, condition)
         case .persist(let key): return persist(key)
-        case .time: return .ok
+        case .time, .attest: return .ok
         }
     }
 

@@ -13,7 +13,7 @@ struct Holdfast: AsyncParsableCommand {
             Exit codes: 0 done, 1 the answer is no or the cluster cannot be asked, 64 wrong \
             arguments, 78 a mistake in the configuration.
             """,
-        subcommands: [Status.self, Ready.self, Leader.self, Nodes.self, Tour.self]
+        subcommands: [Status.self, Ready.self, Leader.self, Nodes.self, Members.self, Tour.self]
     )
 }
 

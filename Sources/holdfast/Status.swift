@@ -81,12 +81,12 @@ extension ClusterStatus {
 }
 
 extension String {
-    fileprivate func padded(_ width: Int) -> String {
+    func padded(_ width: Int) -> String {
         self + String(repeating: " ", count: max(1, width - count))
     }
 
     /// As a JSON string.
-    fileprivate var quoted: String {
+    var quoted: String {
         let escaped = unicodeScalars.map { scalar -> String in
             switch scalar {
             case "\"", "\\": "\\\(scalar)"

@@ -16,7 +16,8 @@ struct Holdfastd: AsyncParsableCommand {
 
             Exit codes: 0 stopped as asked, 64 wrong arguments, 65 damaged data, 69 a port is in \
             use, 70 a safety rule was broken, 73 the data directory is another node's or in use, \
-            74 the disk failed, 78 a mistake in the configuration.
+            74 the disk failed, 76 this node's state is not that of the other nodes, 78 a mistake \
+            in the configuration.
             """
     )
 
@@ -28,6 +29,14 @@ struct Holdfastd: AsyncParsableCommand {
 
     @Option(help: "The data directory. Default: the node's 'data', or .holdfast/NODE.")
     var data: String?
+
+    @Flag(
+        help: """
+            The cluster runs already, and 'holdfast members add' will add this node. Only says \
+            something to a data directory that is new.
+            """
+    )
+    var join = false
 
     @Option(help: "How much to log: trace, debug, info, notice, warning, error or critical.")
     var logLevel = "info"
@@ -54,6 +63,7 @@ struct Holdfastd: AsyncParsableCommand {
                 cluster,
                 node: node,
                 dataDirectory: data,
+                first: join ? .join : .bootstrap,
                 logger: logger
             )
         } catch .reason(let reason) {

@@ -33,6 +33,9 @@ struct BadInputTests {
         (["GET", String(repeating: "k", count: 4_097)], "-ERR"),
         (["SET", "k", String(repeating: "v", count: 1_048_577)], "-ERR"),
         (["HELLO", "4"], "-NOPROTO"),
+        (["HOLDFAST", "MEMBERS", "DANCE"], "-ERR unknown subcommand 'DANCE'"),
+        (["HOLDFAST", "MEMBERS", "REMOVE", "99", "1"], "-ERR"),
+        (["HOLDFAST", "MEMBERS", "ADD", "0", "9", "nowhere"], "-ERR"),
         (["MGET"], "-ERR wrong number of arguments for 'mget' command"),
     ]
 

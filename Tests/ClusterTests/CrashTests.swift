@@ -57,7 +57,7 @@ struct CrashTests {
         let key = "freeze"
         try await client.set(key, [1], repetition: .always)
         let leader = try await cluster.leader(of: key)
-        try cluster.signal(leader, SIGSTOP)
+        try cluster.freeze(leader)
         try await client.set(key, [2], repetition: .always)
         try cluster.signal(leader, SIGCONT)
         // The old leader still thinks that it leads; nobody may be told the old value.

@@ -13,13 +13,15 @@ final class NodeProcess {
 
     var isRunning: Bool { pid != 0 }
 
-    /// Where the build put the executable: beside the tests.
-    static let executable: String = {
+    /// Where the build put an executable: beside the tests.
+    static func executable(_ name: String) -> String {
         let own = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        return own.deletingLastPathComponent().appendingPathComponent("holdfastd").path
-    }()
+        return own.deletingLastPathComponent().appendingPathComponent(name).path
+    }
 
-    func start(_ arguments: [String], log: String) throws {
+    /// Starts `program`, whose output goes to the end of `log`.
+    func start(_ arguments: [String], log: String, program: String = "holdfastd") throws {
+        let path = Self.executable(program)
         precondition(!isRunning, "a node is started once at a time")
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -27,14 +29,14 @@ final class NodeProcess {
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
-        var words = ([Self.executable] + arguments).map { strdup($0) }
+        var words = ([path] + arguments).map { strdup($0) }
         words.append(nil)
         defer { for word in words { free(word) } }
-        let code = posix_spawn(&pid, Self.executable, &actions, nil, words, environ)
+        let code = posix_spawn(&pid, path, &actions, nil, words, environ)
         guard code == 0 else {
             pid = 0
             throw ProcessFailure(
-                description: "\(Self.executable): \(String(cString: strerror(code)))"
+                description: "\(path): \(String(cString: strerror(code)))"
             )
         }
     }

@@ -71,6 +71,12 @@ final class RawClient {
         return nil
     }
 
+    /// Whether something has come that was not read.
+    var hasBytes: Bool {
+        var byte: UInt8 = 0
+        return recv(handle, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) > 0
+    }
+
     /// Whether the other end has closed: nothing comes any more.
     func isClosed() -> Bool {
         while byte() != nil {}

@@ -77,6 +77,26 @@ struct StartTests {
         }
     }
 
+    @Test("without the file that says which peers it has met, a node does not start")
+    func forgottenPeers() async throws {
+        try await TestCluster.with { cluster in
+            _ = try cluster.terminate("n2")
+            let peers = cluster.data("n2") + "/peers"
+            let bytes = try Data(contentsOf: URL(fileURLWithPath: peers))
+            try FileManager.default.removeItem(atPath: peers)
+            try cluster.start("n2")
+            #expect(try cluster.wait("n2") == 65)
+            #expect(try cluster.words("n2").contains("peers is missing"))
+            try bytes.dropLast().write(to: URL(fileURLWithPath: peers))
+            try cluster.start("n2")
+            #expect(try cluster.wait("n2") == 65)
+            #expect(try cluster.words("n2").contains("peers cannot be read"))
+            try bytes.write(to: URL(fileURLWithPath: peers))
+            try cluster.start("n2")
+            try await cluster.waitUntilReady()
+        }
+    }
+
     private static func identity(_ cluster: TestCluster, _ node: String) throws -> Data {
         try Data(contentsOf: URL(fileURLWithPath: cluster.directory + "/\(node)/identity"))
     }

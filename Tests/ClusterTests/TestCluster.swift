@@ -8,24 +8,44 @@ import Testing
 
 final class TestCluster {
     let directory: String
+    /// The nodes with which it starts.
     let configuration: ClusterConfiguration
+    /// Those, and nodes that may be added.
+    let grown: ClusterConfiguration
     private let configurationPath: String
+    let grownPath: String
     private var processes: [String: NodeProcess] = [:]
 
-    init(nodeCount: Int = 3) throws {
+    /// `settings` are lines of the configuration.
+    init(nodeCount: Int = 3, spareCount: Int = 0, settings: [String] = []) throws {
         directory = NSTemporaryDirectory() + "holdfast-cluster-\(UUID().uuidString)"
         try FileManager.default.createDirectory(
             atPath: directory,
             withIntermediateDirectories: true
         )
-        let ports = try Self.freePorts(nodeCount * 3)
+        let ports = try Self.freePorts((nodeCount + spareCount) * 3)
+        configurationPath = directory + "/cluster.yaml"
+        grownPath = directory + "/grown.yaml"
+        for (path, count) in [
+            (configurationPath, nodeCount), (grownPath, nodeCount + spareCount),
+        ] {
+            let yaml = Self.yaml(settings, nodeCount: count, ports)
+            try yaml.write(toFile: path, atomically: true, encoding: .utf8)
+        }
+        configuration = try ClusterConfiguration(path: configurationPath)
+        grown = try ClusterConfiguration(path: grownPath)
+        for node in grown.nodes { processes[node.name] = NodeProcess() }
+    }
+
+    private static func yaml(_ settings: [String], nodeCount: Int, _ ports: [Int]) -> String {
         var yaml = """
             cluster-id: 11111111222233334444555555555555
             groups: 6
             reactors: 2
-            nodes:
 
             """
+        for line in settings { yaml += line + "\n" }
+        yaml += "nodes:\n"
         for node in 1...nodeCount {
             let own = ports[(node - 1) * 3..<node * 3].map(String.init)
             yaml += """
@@ -38,18 +58,21 @@ final class TestCluster {
 
                 """
         }
-        configurationPath = directory + "/cluster.yaml"
-        try yaml.write(toFile: configurationPath, atomically: true, encoding: .utf8)
-        configuration = try ClusterConfiguration(path: configurationPath)
-        for node in configuration.nodes { processes[node.name] = NodeProcess() }
+        return yaml
     }
 
     /// Runs `body` on a cluster that is up; every process is gone afterwards, whatever happens.
     static func with(
         nodeCount: Int = 3,
+        spareCount: Int = 0,
+        settings: [String] = [],
         _ body: (TestCluster) async throws -> Void
     ) async throws {
-        let cluster = try TestCluster(nodeCount: nodeCount)
+        let cluster = try TestCluster(
+            nodeCount: nodeCount,
+            spareCount: spareCount,
+            settings: settings
+        )
         defer { cluster.remove() }
         for name in cluster.names { try cluster.start(name) }
         try await cluster.waitUntilReady()
@@ -58,26 +81,91 @@ final class TestCluster {
 
     var names: [String] { configuration.nodes.map(\.name) }
 
+    /// Of all nodes, spare ones included.
     var seeds: [(host: String, port: Int)] {
-        configuration.nodes.map { (host: $0.host, port: $0.clusterPort) }
+        grown.nodes.map { (host: $0.host, port: $0.clusterPort) }
     }
 
     func start(_ name: String) throws {
         try process(name).start(arguments(name), log: log(name))
     }
 
+    /// Starts a node that is to be added, and waits until it can be asked.
+    func startJoining(_ name: String, flags: [String] = ["--join"]) async throws {
+        var arguments = arguments(name)
+        arguments[1] = grownPath
+        try process(name).start(flags + arguments, log: log(name))
+        let node = try #require(grown.node(named: name))
+        for _ in 0..<100 {
+            if (try? await NodeProbe.ask(node, ["PING"])) != nil { return }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        throw ProcessFailure(description: "\(name) cannot be asked")
+    }
+
     /// What `holdfastd` is started with; the data directory is the third from the end.
     func arguments(_ name: String) -> [String] {
         [
-            "--config", configurationPath, "--node", name, "--data", directory + "/" + name,
-            "--log-level", "warning",
+            "--config", configurationPath, "--node", name, "--data", data(name), "--log-level",
+            "notice",
         ]
+    }
+
+    func data(_ name: String) -> String { directory + "/" + name }
+
+    /// Runs `holdfast members` to its end; its exit code and what it said.
+    func members(_ arguments: [String]) throws -> (code: Int32, text: String) {
+        let output = directory + "/members.out"
+        try? FileManager.default.removeItem(atPath: output)
+        let process = NodeProcess()
+        try process.start(
+            ["members"] + arguments + ["--config", grownPath],
+            log: output,
+            program: "holdfast"
+        )
+        let code = process.wait()
+        return (code, try String(contentsOfFile: output, encoding: .utf8))
+    }
+
+    /// What a node has said since it was first started.
+    func words(_ name: String) throws -> String {
+        try String(contentsOfFile: log(name), encoding: .utf8)
+    }
+
+    /// Waits until a node has said something.
+    func wait(for words: String, from name: String, seconds: Int = 20) async throws {
+        for _ in 0..<seconds * 10 {
+            if try self.words(name).contains(words) { return }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        throw ProcessFailure(description: "\(name) did not say '\(words)'")
     }
 
     func crash(_ name: String) throws { try process(name).end(by: SIGKILL) }
 
     /// SIGTERM; the exit code.
     func terminate(_ name: String) throws -> Int32 { try process(name).end(by: SIGTERM) }
+
+    /// Waits until a node has ended by itself; its exit code.
+    func wait(_ name: String) throws -> Int32 { try process(name).wait() }
+
+    /// Stops a node, and waits until none of its threads runs any more: a signal takes its time.
+    func freeze(_ name: String) throws {
+        try signal(name, SIGSTOP)
+        let tasks = "/proc/\(try process(name).pid)/task"
+        for _ in 0..<10_000 {
+            let threads = try FileManager.default.contentsOfDirectory(atPath: tasks)
+            let areStopped = try threads.allSatisfy { thread in
+                let path = "\(tasks)/\(thread)/stat"
+                let text = try String(contentsOfFile: path, encoding: .utf8)
+                // The state follows the name, which stands in brackets.
+                return text.split(separator: ")").last?.hasPrefix(" T") == true
+            }
+            if areStopped { return }
+            usleep(100)
+        }
+        throw ProcessFailure(description: "\(name) does not stop")
+    }
 
     func signal(_ name: String, _ number: Int32) throws { try process(name).signal(number) }
 

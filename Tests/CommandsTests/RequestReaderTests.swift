@@ -181,4 +181,63 @@ struct RequestReaderTests {
         }
         #expect((10_000..<20_000).contains(refused), "\(refused) of 20,000 were refused")
     }
+
+    private func members(_ line: String) throws -> MembersCommand? {
+        let words = line.split(separator: " ").map { Array($0.utf8) }
+        guard case .local(.members(let command)) = try read(RequestFrame(arguments: words)) else {
+            return nil
+        }
+        return command
+    }
+
+    @Test("an operator's commands about members are read as they are documented")
+    func members() throws {
+        let contact = Array("c".utf8)
+        #expect(try members("HOLDFAST MEMBERS LIST") == .list)
+        #expect(
+            try members("holdfast members add 3 7 c")
+                == .add(group: 3, id: 7, contact: contact, .voter(replacing: nil))
+        )
+        #expect(
+            try members("HOLDFAST MEMBERS ADD 3 7 c LEARNER")
+                == .add(group: 3, id: 7, contact: contact, .learner)
+        )
+        #expect(
+            try members("HOLDFAST MEMBERS ADD 3 7 c REPLACES 2")
+                == .add(group: 3, id: 7, contact: contact, .voter(replacing: 2))
+        )
+        #expect(try members("HOLDFAST MEMBERS PROMOTE 0 7") == .promote(group: 0, id: 7))
+        #expect(try members("HOLDFAST MEMBERS REMOVE 65535 7") == .remove(group: 65_535, id: 7))
+    }
+
+    @Test(
+        "and no others",
+        arguments: [
+            ("HOLDFAST MEMBERS", "ERR wrong number of arguments for 'holdfast' command"),
+            ("HOLDFAST DANCE x", "ERR unknown subcommand 'DANCE'. Try HOLDFAST MEMBERS LIST."),
+            (
+                "HOLDFAST MEMBERS DANCE",
+                "ERR unknown subcommand 'DANCE'. Try LIST, ADD, PROMOTE or REMOVE."
+            ),
+            (
+                "HOLDFAST MEMBERS LIST x",
+                "ERR wrong number of arguments for 'holdfast|members|list' command"
+            ),
+            (
+                "HOLDFAST MEMBERS ADD 1 2",
+                "ERR wrong number of arguments for 'holdfast|members|add' command"
+            ),
+            ("HOLDFAST MEMBERS ADD 1 2 c x", "ERR syntax error"),
+            ("HOLDFAST MEMBERS ADD 1 2 c LEARNER REPLACES 1", "ERR syntax error"),
+            ("HOLDFAST MEMBERS ADD 1 2 c REPLACES", "ERR syntax error"),
+            ("HOLDFAST MEMBERS ADD 65536 2 c", "ERR value is not an integer or out of range"),
+            ("HOLDFAST MEMBERS ADD -1 2 c", "ERR value is not an integer or out of range"),
+            ("HOLDFAST MEMBERS REMOVE 1 0", "ERR value is not an integer or out of range"),
+            ("HOLDFAST MEMBERS REMOVE 1 -5", "ERR value is not an integer or out of range"),
+            ("HOLDFAST MEMBERS PROMOTE 1 x", "ERR value is not an integer or out of range"),
+        ]
+    )
+    func noMembers(line: String, text: String) {
+        #expect(refusal(line) == text)
+    }
 }

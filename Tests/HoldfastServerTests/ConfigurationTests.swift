@@ -44,7 +44,7 @@ private func complaint(_ old: String, _ new: String) -> String? {
 @Suite("Configuration files")
 struct ConfigurationTests {
     @Test("a whole file is read, its nodes by id")
-    func reads() throws {
+    func whole() throws {
         let configuration = try ClusterConfiguration(yaml: good, file: "c.yaml")
         #expect(
             configuration.cluster
@@ -73,8 +73,8 @@ struct ConfigurationTests {
             ),
             (
                 "groups: 8", "group: 8",
-                "c.yaml:2: 'group' is not known; allowed here: cluster-id, groups, "
-                    + "limits, nodes, reactors, timing"
+                "c.yaml:2: 'group' is not known; allowed here: cluster-id, groups, limits, "
+                    + "max-clock-drift, nodes, reactors, reads, snapshot, timing"
             ),
             (
                 "tick: 20ms", "tick: 20",
@@ -82,8 +82,8 @@ struct ConfigurationTests {
             ),
             (
                 "tick: 20ms", "tock: 20ms",
-                "c.yaml:5: 'timing.tock' is not known; allowed here: commit, election, "
-                    + "handover, heartbeat, parking, tick"
+                "c.yaml:5: 'timing.tock' is not known; allowed here: commit, disk-stall, "
+                    + "election, handover, heartbeat, parking, tick"
             ),
             (
                 "election: 1s", "election: 50ms",
@@ -118,10 +118,88 @@ struct ConfigurationTests {
                 "host: 127.0.0.1", "host: [1]",
                 "c.yaml:13: 'nodes[0].host' must be a text that is not empty"
             ),
+            (
+                "host: 127.0.0.1", "host: my host",
+                "c.yaml:13: 'nodes[0].host' must be one word of at most 255 bytes"
+            ),
+            (
+                "groups: 8", "groups: 8\nreads: stale",
+                "c.yaml:3: 'reads' must be 'quorum' or 'lease', not 'stale'"
+            ),
+            (
+                "groups: 8", "max-clock-drift: 1%",
+                "c.yaml:2: 'max-clock-drift' is for 'reads: lease' only"
+            ),
+            (
+                "groups: 8", "reads: lease\nmax-clock-drift: 0.05%",
+                "c.yaml:3: 'max-clock-drift' must be a share from 0.1% to 10.0%, as '1%' or "
+                    + "'0.5%'"
+            ),
+            (
+                "groups: 8", "reads: lease\nmax-clock-drift: 11%",
+                "c.yaml:3: 'max-clock-drift' must be a share from 0.1% to 10.0%, as '1%' or "
+                    + "'0.5%'"
+            ),
+            (
+                "groups: 8", "snapshot: {entries: 9}",
+                "c.yaml:2: 'snapshot.entries' must be a whole number from 10 to 1000000000, not "
+                    + "'9'"
+            ),
+            (
+                "groups: 8", "snapshot: {every: 9}",
+                "c.yaml:2: 'snapshot.every' is not known; allowed here: bytes, entries, trailing"
+            ),
+            (
+                "tick: 20ms", "disk-stall: 50ms",
+                "c.yaml:5: 'timing.disk-stall' must be a time from 100ms to 600000ms, as '50ms' "
+                    + "or '5s'"
+            ),
         ]
     )
     func mistakes(old: String, new: String, message: String) {
         #expect(complaint(old, new) == message)
+    }
+
+    private func configuration(adding text: String) throws -> ClusterConfiguration {
+        try ClusterConfiguration(yaml: good + "\n" + text, file: "c.yaml")
+    }
+
+    @Test("reads ask a quorum unless the file says lease, with one percent of clock drift")
+    func reads() throws {
+        #expect(try configuration(adding: "").reads == .quorum)
+        #expect(try configuration(adding: "reads: quorum").reads == .quorum)
+        #expect(
+            try configuration(adding: "reads: lease").reads == .lease(maxClockDriftPermille: 10)
+        )
+        for (text, permille) in [("0.1%", 1), ("2%", 20), ("2.5%", 25), ("10.0%", 100)] {
+            let lease = "reads: lease\nmax-clock-drift: \(text)"
+            #expect(
+                try configuration(adding: lease).reads == .lease(maxClockDriftPermille: permille)
+            )
+        }
+        for text in ["1", "%", "1.25%", "-1%", ".%", "1.%", "1.-%", "a%"] {
+            #expect(throws: ConfigurationError.self, "\(text)") {
+                try configuration(adding: "reads: lease\nmax-clock-drift: \(text)")
+            }
+        }
+    }
+
+    @Test("snapshots and the patience with a disk have defaults, and can be set")
+    func snapshots() throws {
+        let usual = try configuration(adding: "")
+        #expect(usual.snapshot.entries == 100_000)
+        #expect(usual.snapshot.bytes == 64 << 20)
+        #expect(usual.snapshot.trailing == 4_096)
+        #expect(usual.timing.diskStallTicks == 150)
+        let own = try configuration(adding: "snapshot: {entries: 50, bytes: 8MiB, trailing: 0}")
+        #expect(own.snapshot.entries == 50)
+        #expect(own.snapshot.bytes == 8 << 20)
+        #expect(own.snapshot.trailing == 0)
+    }
+
+    @Test("the promise behind a lease is the election timeout, in nanoseconds")
+    func promise() throws {
+        #expect(try configuration(adding: "").timing.promise == 1_000_000_000)
     }
 
     @Test("what is no YAML, empty, or without nodes says so")

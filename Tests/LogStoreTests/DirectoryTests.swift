@@ -3,7 +3,6 @@
 import Foundation
 import LogStore
 import RaftCore
-import TestKit
 import Testing
 
 @Suite("LogStore's directory")
@@ -11,10 +10,9 @@ struct DirectoryTests {
     @Test("another cluster, node or group count is refused, and nothing is written")
     func refused() throws {
         let directory = TemporaryDirectory()
-        let store = try open(directory)
-        _ = try store.recover()
+        let store = try start(directory).store
         try store.close()
-        let before = try contents(directory)
+        let before = try directory.contents()
         let others: [(NodeIdentity, Int)] = [
             (NodeIdentity(cluster: ClusterID(high: 7, low: 8), node: NodeID(2)), 3),
             (NodeIdentity(cluster: ClusterID(high: 7, low: 9), node: NodeID(3)), 3),
@@ -29,7 +27,7 @@ struct DirectoryTests {
                 )
             }
         }
-        #expect(try contents(directory) == before)
+        #expect(try directory.contents() == before)
         let again = try open(directory)
         _ = try again.recover()
         try again.close()
@@ -47,27 +45,17 @@ struct DirectoryTests {
     @Test("nobody but the owner can read what is in it")
     func modes() throws {
         let directory = TemporaryDirectory()
-        let store = try open(directory)
-        _ = try store.recover()
-        var random = SeededRandom(1)
-        var group = ModelGroup()
-        try store.store([(GroupID(0), group.batch(&random, payloadMax: 100))])
-        let names = try FileManager.default.contentsOfDirectory(atPath: directory.path)
-        #expect(names.count >= 5)
+        let store = try start(directory).store
+        try store.store([(GroupID(0), batch(term: 1, [noop(1, 1)]))])
+        let names = try FileManager.default.subpathsOfDirectory(atPath: directory.path)
+        #expect(names.count >= 9)
         for name in names {
             let file = directory.path + "/" + name
             let attributes = try FileManager.default.attributesOfItem(atPath: file)
             let mode = try #require(attributes[.posixPermissions] as? NSNumber).intValue
-            #expect(mode == 0o600, "\(name) has mode \(String(mode, radix: 8))")
+            let wanted = name == "snapshots" ? 0o700 : 0o600
+            #expect(mode == wanted, "\(name) has mode \(String(mode, radix: 8))")
         }
         try store.close()
-    }
-
-    private func contents(_ directory: TemporaryDirectory) throws -> [String: Data] {
-        var files: [String: Data] = [:]
-        for name in try FileManager.default.contentsOfDirectory(atPath: directory.path) {
-            files[name] = try Data(contentsOf: directory.file(name))
-        }
-        return files
     }
 }

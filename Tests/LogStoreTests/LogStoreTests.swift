@@ -1,5 +1,5 @@
-// The log store against a model: what was stored is what is found, whenever the store is closed or
-// dropped.
+// The log store against a model: what was stored is what is found, whenever the node stops, and
+// whatever the cleaner was doing.
 
 import Foundation
 import RaftCore
@@ -10,56 +10,83 @@ import Testing
 
 @Suite("LogStore")
 struct LogStoreTests {
-    @Test("random batches, reopened at random, are found as the model has them", arguments: 1...6)
+    @Test(
+        "random batches, cleaned at random and cut short anywhere, are found as the model has them",
+        arguments: 1...12
+    )
     func model(seed: UInt64) throws {
         let directory = TemporaryDirectory()
         var random = SeededRandom(seed)
         var model = [ModelGroup](repeating: ModelGroup(), count: 3)
-        var store = try open(directory)
-        _ = try store.recover()
-        var commits = 0
+        var counts = ModelGroup.Counts()
+        var crashed = 0
         var reopened = 0
-        for _ in 0..<250 {
-            var batches: [(group: GroupID, batch: PersistBatch)] = []
-            // Batches that replaced entries must carry the rest of the log behind them.
-            for group in model.indices where random.below(2) == 0 {
-                let before = model[group].entries.count
-                var batch = model[group].batch(&random, payloadMax: 3_000)
-                if batch.entries.isEmpty, model[group].entries.count < before {
-                    // A shorter log is only ever stored by the entries that replace its end.
-                    let noop = Entry(
-                        term: model[group].hardState.term,
-                        index: LogIndex(UInt64(model[group].entries.count + 1)),
-                        content: .noop
-                    )
-                    model[group].entries.append(noop)
-                    batch.entries = [noop]
-                }
-                batches.append((GroupID(UInt16(group)), batch))
+        var total = LogStore.Statistics()
+        var store = try start(directory).store
+        let rule = smallRule(&random)
+        store.cleaning = rule
+        for _ in 0..<400 {
+            try step(store, &model, &random, &counts)
+            for _ in 0..<random.below(4) { _ = try store.clean() }
+            if random.chance(12) {
+                #expect(try found(in: directory).map(ModelGroup.init) == model)
+                crashed += 1
             }
-            guard !batches.isEmpty else { continue }
-            try store.store(batches)
-            commits += 1
-            if random.below(25) == 0 {
+            if random.chance(3) {
+                total.add(store.statistics)
                 try store.close()
-                store = try open(directory)
-                let found = try store.recover()
-                #expect(
-                    found.map { ModelGroup(hardState: $0.hardState, entries: $0.entries) } == model
-                )
+                let again = try start(directory)
+                store = again.store
+                store.cleaning = rule
+                #expect(again.found.map(ModelGroup.init) == model)
                 reopened += 1
             }
         }
-        #expect(commits >= 180, "the test stores something")
-        #expect(reopened >= 3, "the test reads back")
+        total.add(store.statistics)
         try store.close()
+        #expect(crashed >= 20)
+        #expect(reopened >= 3)
+        #expect(counts.batches >= 400)
+        #expect(counts.truncated >= 60)
+        #expect(counts.compacted >= 25)
+        #expect(counts.received >= 4)
+        #expect(counts.memberships >= 60)
+        #expect(total.cleanings >= 5, "\(total)")
+        #expect(total.carriedGroups >= 3, "\(total)")
+        #expect(total.removedRows >= 100, "\(total)")
+    }
+
+    /// Cleans early and in small steps.
+    private func smallRule(_ random: inout SeededRandom) -> CleaningRule {
+        CleaningRule(
+            obsoleteBytesMin: 2_000 + random.below(20_000),
+            readBytesMax: 100 + random.below(8_000),
+            removedRowsMax: 1 + random.below(30),
+            removedBytesMax: 500 + random.below(20_000)
+        )
+    }
+
+    /// A store of some of the groups; the last group is mostly idle.
+    private func step(
+        _ store: LogStore,
+        _ model: inout [ModelGroup],
+        _ random: inout SeededRandom,
+        _ counts: inout ModelGroup.Counts
+    ) throws {
+        var batches: [(group: GroupID, batch: PersistBatch)] = []
+        for place in model.indices where random.chance(place == 2 ? 4 : 60) {
+            let group = GroupID(UInt16(place))
+            let next = model[place].batch(&random, payloadMax: 800, &counts)
+            if let mark = next.snapshot { try store.snapshots.write(group, mark) }
+            batches.append((group, next.batch))
+        }
+        if !batches.isEmpty { try store.store(batches) }
     }
 
     @Test("a batch above the row target is split, and found whole")
     func large() throws {
         let directory = TemporaryDirectory()
-        let store = try open(directory, groups: 1)
-        _ = try store.recover()
+        let store = try start(directory, groups: 1).store
         var random = SeededRandom(1)
         let entries = (1...12).map { index in
             let payload = (0..<1_000_000).map { _ in UInt8(truncatingIfNeeded: random.next()) }
@@ -69,54 +96,37 @@ struct LogStoreTests {
                 content: .command(payload[...])
             )
         }
-        let batch = PersistBatch(
-            mark: PersistMark(hardStateTerm: Term(1), last: entries[11].position),
-            hardState: HardState(term: Term(1)),
-            entries: entries
-        )
-        try store.store([(GroupID(0), batch)])
+        try store.store([(GroupID(0), batch(term: 1, entries))])
         #expect(store.statistics.rows >= 3)
         #expect(store.statistics.commits == 1)
+        #expect(try found(in: directory, groups: 1)[0].entries == entries)
         try store.close()
-        let again = try open(directory, groups: 1)
-        #expect(try again.recover()[0].entries == entries)
-        try again.close()
     }
 
     @Test("an entry over the limit is refused and the store goes on")
     func tooLarge() throws {
         let directory = TemporaryDirectory()
-        let store = try open(directory, groups: 1)
-        _ = try store.recover()
+        let store = try start(directory, groups: 1).store
         let payload = [UInt8](repeating: 0, count: Limits.entryBytesMax + 1)
         let entry = Entry(term: Term(1), index: LogIndex(1), content: .command(payload[...]))
-        let refused = PersistBatch(
-            mark: PersistMark(hardStateTerm: Term(1), last: entry.position),
-            hardState: HardState(term: Term(1)),
-            entries: [entry]
-        )
         #expect(throws: LogStoreError.entryTooLarge(GroupID(0), LogIndex(1), bytes: payload.count))
         {
-            try store.store([(GroupID(0), refused)])
+            try store.store([(GroupID(0), batch(term: 1, [entry]))])
         }
-        var model = ModelGroup()
-        var random = SeededRandom(2)
-        try store.store([(GroupID(0), model.batch(&random, payloadMax: 10))])
+        try store.store([(GroupID(0), batch(term: 1, [noop(1, 1)]))])
+        #expect(try found(in: directory, groups: 1)[0].entries == [noop(1, 1)])
         try store.close()
     }
 
     @Test("after an error every call fails, and the error stays")
     func poisoned() throws {
         let directory = TemporaryDirectory()
-        let store = try open(directory, groups: 1)
-        _ = try store.recover()
-        var model = ModelGroup()
-        var random = SeededRandom(3)
-        try store.store([(GroupID(0), model.batch(&random, payloadMax: 10))])
-        try store.failFromNowOn()
+        let store = try start(directory, groups: 1).store
+        try store.store([(GroupID(0), batch(term: 1, [noop(1, 1)]))])
+        try store.journal.failFromNowOn()
         var first: LogStoreError?
         do {
-            try store.store([(GroupID(0), model.batch(&random, payloadMax: 10))])
+            try store.store([(GroupID(0), batch(term: 1, [noop(1, 2)]))])
         } catch {
             first = error
         }
@@ -125,8 +135,49 @@ struct LogStoreTests {
             return
         }
         #expect(throws: first) { try store.checkpoint() }
+        #expect(throws: first) { _ = try store.clean() }
         #expect(throws: first) {
-            try store.store([(GroupID(0), model.batch(&random, payloadMax: 10))])
+            try store.store([(GroupID(0), batch(term: 1, [noop(1, 2)]))])
         }
+    }
+
+    @Test("a failure in any step of the cleaner ends the store, and loses nothing")
+    func failingCleaner() throws {
+        var failed = 0
+        for steps in 0..<12 {
+            let directory = TemporaryDirectory()
+            let store = try start(directory, groups: 2).store
+            store.cleaning = CleaningRule(
+                obsoleteBytesMin: 1_000,
+                readBytesMax: 300,
+                removedRowsMax: 2,
+                removedBytesMax: 999
+            )
+            try store.store([(GroupID(1), batch(term: 1, [noop(1, 1), noop(1, 2)]))])
+            for index in 1...10 {
+                let entries = [command(1, 1, bytes: 300 + index)]
+                try store.store([(GroupID(0), batch(term: 1, entries))])
+            }
+            for _ in 0..<steps { _ = try store.clean() }
+            let before = try found(in: directory, groups: 2).map(ModelGroup.init)
+            try store.journal.failFromNowOn()
+            do {
+                while try store.clean() == .unfinished {}
+            } catch {
+                failed += 1
+                #expect(throws: error) { try store.store([]) }
+            }
+            #expect(try found(in: directory, groups: 2).map(ModelGroup.init) == before)
+        }
+        #expect(failed >= 5)
+    }
+}
+
+extension LogStore.Statistics {
+    fileprivate mutating func add(_ other: LogStore.Statistics) {
+        cleanings += other.cleanings
+        carriedGroups += other.carriedGroups
+        carriedBytes += other.carriedBytes
+        removedRows += other.removedRows
     }
 }

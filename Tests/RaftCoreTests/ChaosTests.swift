@@ -10,6 +10,8 @@ struct ChaosTests {
         var committed = 0
         var leaders = 0
         var reads = 0
+        var snapshots = 0
+        var memberships = 0
     }
 
     @Test("keeps every invariant, and recovers once healed")
@@ -22,10 +24,22 @@ struct ChaosTests {
         #expect(counts.committed > 5_000)
         #expect(counts.leaders > 100)
         #expect(counts.reads > 2_000)
+        #expect(counts.snapshots > 50)
+        #expect(counts.memberships > 200)
     }
 
     private func run(_ seed: Int, _ counts: inout Counts) throws {
-        var cluster = Cluster(size: [1, 3, 3, 4, 5][seed % 5], seed: UInt64(seed))
+        var limits = Limits()
+        limits.trailingEntries = [0, 3, 1_000][seed % 3]
+        limits.snapshotChunkBytesMax = 400
+        limits.snapshotBytesPerTickMax = 800
+        limits.promotionLagMax = 8
+        var cluster = Cluster(
+            size: [1, 3, 3, 4, 5][seed % 5],
+            outsiders: [0, 2][seed % 2],
+            seed: UInt64(seed),
+            limits: limits
+        )
         var schedule = SeededRandom(UInt64(seed) &* 7_919)
         let lossPercent = [0, 0, 5, 20][Int(schedule.next() % 4)]
         let crashPermille = [0, 1, 4][Int(schedule.next() % 3)]
@@ -37,6 +51,10 @@ struct ChaosTests {
         counts.committed += cluster.committed.count
         counts.leaders += cluster.leaders.count
         counts.reads += cluster.readable.count
+        counts.snapshots += cluster.installed
+        counts.memberships += cluster.committed.count { entry in
+            if case .membership = entry.content { true } else { false }
+        }
         try heal(&cluster, seed)
     }
 
@@ -53,13 +71,16 @@ struct ChaosTests {
         } else if Int(random.next() % 1_000) < crashPermille {
             cluster.crash(id)
         }
-        switch random.next() % 12 {
+        switch random.next() % 15 {
         case 0: cluster.tick(id)
         case 1: cluster.propose(UInt8(random.next() % 251), at: cluster.leader ?? id)
         case 2: cluster.sync(id)
         case 3: cluster.step(id, .read(ReadToken(rawValue: random.next())))
         case 4 where random.chance(2): cluster.step(id, .transferLeadership(to: ids[0]))
         case 5 where random.chance(3): toggleCut(&cluster, &random, ids)
+        case 6 where random.chance(30): cluster.cut(id)
+        case 7 where random.chance(20): change(&cluster, &random, id)
+        case 8, 9, 10: cluster.work(id)
         default:
             guard !cluster.network.isEmpty else { return }
             let place = Int(random.next() % UInt64(min(cluster.network.count, 8)))
@@ -70,6 +91,25 @@ struct ChaosTests {
                 cluster.deliver(at: place)
             }
         }
+    }
+
+    private func change(_ cluster: inout Cluster, _ random: inout SeededRandom, _ id: NodeID) {
+        let target: MembershipChange
+        let membership = cluster[(cluster.leader ?? id).rawValue].membership
+        switch random.next() % 4 {
+        case 0: target = .remove(id)
+        case 1: target = .promote(id)
+        case 2: target = .add(id, contact: [], promotion: .onRequest)
+        default:
+            let replaced = random.chance(50) ? membership.voters.first : nil
+            target = .add(id, contact: [], promotion: .whenCaughtUp(replacing: replaced))
+        }
+        // Enough voters to go on in the end, should none of the others ever be added.
+        if case .remove = target, membership.voters.count <= 2 { return }
+        cluster.step(
+            cluster.leader ?? id,
+            .changeMembership(target, ChangeToken(rawValue: random.next()))
+        )
     }
 
     private func toggleCut(_ cluster: inout Cluster, _ random: inout SeededRandom, _ ids: [NodeID])
@@ -97,7 +137,8 @@ struct ChaosTests {
         #expect(cluster.failure == nil, "seed \(seed): \(cluster.failure ?? "")")
         #expect(cluster.committed.count > floor, "seed \(seed): no progress after healing")
         // The last entries may be committed at the leader only, until its next heartbeat.
-        for member in cluster.members {
+        let members = cluster.leader.map { cluster[$0.rawValue].membership.members } ?? []
+        for member in cluster.members where members.contains(where: { $0.id == member.node.id }) {
             let isCurrent = member.applied.count + 3 > cluster.committed.count
             #expect(isCurrent, "seed \(seed): a node is behind")
         }

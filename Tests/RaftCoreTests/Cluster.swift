@@ -1,5 +1,6 @@
-// A whole group in one value: nodes, a network that loses, repeats and reorders, and disks that
-// forget what was not synced. Every step checks every invariant of `Invariants.swift` and, across
+// A whole group in one value: nodes, a network that loses, repeats and reorders, disks that forget
+// what was not synced, and snapshots (of the list of applied entries, which is the machine here).
+// Every step checks every invariant of `Invariants.swift` and, across
 // nodes, those of figure 3 of the Raft paper. Same seed, same run.
 
 import RaftCore
@@ -11,11 +12,20 @@ struct Member {
     var node: RaftNode
     var isUp = true
     /// What survives a crash.
-    var disk = MemoryDisk()
+    var disk: MemoryDisk
     /// Handed to the disk, not answered yet.
     var writing: PersistBatch?
     var applied: [Entry] = []
+    /// What the driver was asked to do besides writing batches, oldest first.
+    var work: [Work] = []
+    /// The node's own clock.
+    var clock = Instant(1)
 
+    enum Work {
+        case read(SnapshotFetch)
+        case receive(SnapshotMark)
+        case store(SnapshotMark)
+    }
 }
 
 struct Cluster {
@@ -24,27 +34,57 @@ struct Cluster {
     var random: SeededRandom
     /// Links that are cut, as (from, to).
     var cuts: Set<[NodeID]> = []
+    /// What else the network loses.
+    var losing: (@Sendable (Message) -> Bool)?
     /// Figure 3, State Machine Safety: what any node applied at an index, for all time.
     var committed: [Entry] = []
     var leaders: [Term: NodeID] = [:]
     var accepted: [LogPosition] = []
     var refused: [Refusal] = []
-    var readable: [(token: ReadToken, index: LogIndex, node: NodeID)] = []
+    var readable: [(token: ReadToken, index: LogIndex, node: NodeID, validUntil: Instant?)] = []
     var unreadable: [ReadToken] = []
+    var changes: [ChangeAnswer] = []
+    var fingerprints: [(node: NodeID, fingerprint: Fingerprint)] = []
+    /// What a snapshot at a position holds.
+    var contents: [LogPosition: [Entry]] = [.origin: []]
+    /// Bytes of each snapshot, all of them zero.
+    var snapshotBytes = 1_000
+    var installed = 0
     var failure: String?
     var steps = 0
+    /// Disks that answer nothing while everything comes to rest.
+    var hung: Set<NodeID> = []
+    /// Every step, where somebody wants to tell of them.
+    var record: [Step]?
 
-    init(size: Int, seed: UInt64 = 1, limits: Limits = Limits()) {
+    struct Step {
+        var id: NodeID
+        var input: Input
+        var before: RaftNode
+        var after: RaftNode
+        var effects: Effects
+    }
+
+    /// Nodes 1 to `size` vote; those after them wait to be added.
+    init(
+        size: Int,
+        outsiders: Int = 0,
+        seed: UInt64 = 1,
+        limits: Limits = Limits(),
+        adjust: (inout RaftConfiguration) -> Void = { _ in }
+    ) {
         random = SeededRandom(seed)
         let voters = (1...size).map { NodeID(UInt64($0)) }
-        members = voters.map { id in
-            let configuration = RaftConfiguration(
+        members = (1...(size + outsiders)).map { number in
+            let id = NodeID(UInt64(number))
+            var configuration = RaftConfiguration(
                 id: id,
-                voters: voters,
                 seed: seed &* 31 &+ id.rawValue,
                 limits: limits
             )
-            return Member(node: RaftNode(configuration: configuration))
+            adjust(&configuration)
+            let disk = MemoryDisk(membership: number > size ? .none : Membership(voters: voters))
+            return Member(node: disk.restart(configuration), disk: disk)
         }
     }
 
@@ -64,9 +104,13 @@ struct Cluster {
         guard members[index].isUp, failure == nil else { return }
         let before = members[index].node
         var effects = Effects()
+        members[index].node.setClock(members[index].clock)
         members[index].node.step(input, into: &effects)
         members[index].node.flush(into: &effects)
         steps += 1
+        record?.append(
+            Step(id: id, input: input, before: before, after: members[index].node, effects: effects)
+        )
         carryOut(effects, at: index)
         check(index, before: before)
     }
@@ -77,10 +121,18 @@ struct Cluster {
             if members[index].writing != nil { fail("two batches with one disk") }
             members[index].writing = batch
         }
+        if let mark = effects.restore {
+            members[index].applied = contents[mark.position] ?? []
+            installed += 1
+        }
+        members[index].work += effects.fetch.map { .read($0) }
+        members[index].work += effects.chunks.filter(\.isLast).map { .receive($0.mark) }
+        changes += effects.changes.map(\.answer)
+        fingerprints += effects.fingerprints
         accepted.append(contentsOf: effects.accepted.map(\.position))
         refused.append(contentsOf: effects.refused.map(\.reason))
         let id = members[index].node.id
-        readable.append(contentsOf: effects.readable.map { ($0.token, $0.index, id) })
+        readable += effects.readable.map { ($0.token, $0.index, id, $0.validUntil) }
         unreadable.append(contentsOf: effects.unreadable)
         if let violation = effects.violation { fail("node \(id.rawValue): \(violation)") }
         if let through = effects.applyThrough { apply(through, at: index) }
@@ -115,7 +167,8 @@ struct Cluster {
         leaders[node.term] = node.id
         // Leader Completeness: checked at the moment a leader appears.
         if !before.isLeader || before.term != node.term {
-            for entry in committed where !node.log.contains(entry.position) {
+            for entry in committed
+            where entry.index > node.log.base.index && !node.log.contains(entry.position) {
                 fail("leader \(node.id.rawValue) lacks committed entry \(entry.index.rawValue)")
             }
         }
@@ -125,9 +178,10 @@ struct Cluster {
     mutating func checkLogMatching() {
         for (offset, left) in members.enumerated() {
             for right in members[(offset + 1)...] {
+                let first = max(left.node.log.base.index, right.node.log.base.index).rawValue + 1
                 let shared = min(left.node.log.last.index, right.node.log.last.index).rawValue
                 var areEqual = true
-                for index in stride(from: 1, through: shared, by: 1).map({ LogIndex($0) }) {
+                for index in stride(from: first, through: shared, by: 1).map({ LogIndex($0) }) {
                     let (one, other) = (left.node.log[index], right.node.log[index])
                     if one.term == other.term, !areEqual || one != other {
                         fail("log matching is broken at \(index.rawValue)")
@@ -140,8 +194,52 @@ struct Cluster {
 
     // MARK: Faults and delivery
 
+    static let tickLength: UInt64 = 50_000_000
+
     mutating func tick(_ id: NodeID, count: Int = 1) {
-        for _ in 0..<count { step(id, .tick) }
+        for _ in 0..<count {
+            let index = index(of: id)
+            members[index].clock = members[index].clock.advanced(by: Self.tickLength)
+            step(id, .tick)
+        }
+    }
+
+    /// Cuts a snapshot of what a node has applied; `work` stores it.
+    mutating func cut(_ id: NodeID) {
+        let index = index(of: id)
+        guard members[index].isUp, let last = members[index].applied.last,
+            last.index > members[index].node.snapshot.position.index
+        else { return }
+        contents[last.position] = members[index].applied
+        let membership = members[index].node.membership(at: last.index)
+        members[index].work.append(
+            .store(SnapshotMark(position: last.position, membership: membership))
+        )
+    }
+
+    /// Does what the driver was asked first.
+    mutating func work(_ id: NodeID) {
+        let index = index(of: id)
+        guard members[index].isUp, !members[index].work.isEmpty else { return }
+        switch members[index].work.removeFirst() {
+        case .read(let fetch):
+            step(id, .fetched(fetch, chunk(of: fetch)))
+        case .receive(let mark):
+            members[index].disk.store(mark)
+            step(id, .snapshotReceived(mark))
+        case .store(let mark):
+            members[index].disk.store(mark)
+            step(id, .snapshotStored(mark))
+        }
+    }
+
+    private func chunk(of fetch: SnapshotFetch) -> FetchedChunk {
+        guard contents[fetch.mark.position] != nil, fetch.offset < UInt64(snapshotBytes) else {
+            return .gone
+        }
+        let rest = snapshotBytes - Int(fetch.offset)
+        let bytes = [UInt8](repeating: 0, count: min(rest, fetch.bytesMax))
+        return .bytes(bytes[...], isLast: bytes.count == rest)
     }
 
     /// Finishes the write that is with a node's disk.
@@ -156,7 +254,7 @@ struct Cluster {
     /// Delivers the message at a place of the network, or loses it on a cut link.
     mutating func deliver(at place: Int) {
         let message = network.remove(at: place)
-        if cuts.contains([message.from, message.to]) { return }
+        if cuts.contains([message.from, message.to]) || losing?(message) == true { return }
         step(message.to, .received(message))
     }
 
@@ -165,16 +263,24 @@ struct Cluster {
         var budget = 100_000
         while budget > 0, failure == nil {
             budget -= 1
-            for member in members where member.isUp && member.writing != nil {
-                sync(member.node.id)
+            for member in members where member.isUp {
+                if isSyncing(member) { sync(member.node.id) }
+                if !member.work.isEmpty { work(member.node.id) }
             }
             if network.isEmpty {
-                if !members.contains(where: { $0.isUp && $0.writing != nil }) { return }
+                let isBusy = members.contains {
+                    $0.isUp && (isSyncing($0) || !$0.work.isEmpty)
+                }
+                if !isBusy { return }
             } else {
                 deliver(at: 0)
             }
         }
         fail("the network does not come to rest")
+    }
+
+    private func isSyncing(_ member: Member) -> Bool {
+        member.writing != nil && !hung.contains(member.node.id)
     }
 
     mutating func crash(_ id: NodeID) {
@@ -186,6 +292,7 @@ struct Cluster {
             members[index].disk.store(batch)
         }
         members[index].writing = nil
+        members[index].work = []
     }
 
     mutating func restart(_ id: NodeID) {
@@ -193,13 +300,19 @@ struct Cluster {
         guard !members[index].isUp else { return }
         var configuration = members[index].node.configuration
         configuration.seed = random.next()
-        members[index].node = RaftNode(
-            configuration: configuration,
-            hardState: members[index].disk.hardState,
-            entries: members[index].disk.entries
-        )
+        let disk = members[index].disk
+        members[index].node = disk.restart(configuration, at: members[index].clock)
         members[index].isUp = true
-        members[index].applied = []
+        members[index].applied = contents[disk.snapshot.position] ?? []
+        if members[index].applied.last?.position ?? .origin != disk.snapshot.position {
+            fail("a snapshot of nothing known")
+        }
+    }
+
+    /// Adds, promotes or removes a member and lets everything come to rest.
+    mutating func change(_ change: MembershipChange, at id: NodeID) {
+        step(id, .changeMembership(change, ChangeToken(rawValue: UInt64(steps))))
+        settle()
     }
 
     mutating func isolate(_ id: NodeID) {

@@ -44,6 +44,12 @@ struct AnswerBook {
         return token
     }
 
+    /// What was asked for under a token that `ask` gave.
+    func request(_ token: RequestToken) -> Request {
+        guard let entry = asked[token] else { preconditionFailure("nobody asked that") }
+        return entry.request
+    }
+
     mutating func record(_ token: RequestToken, _ given: Given) {
         guard let known = asked[token] else { return fail("\(token.rawValue) was never asked") }
         if known.given != nil { fail("\(token.rawValue) is answered twice") }

@@ -68,4 +68,7 @@ extension SessionMachine {
     }
 
     func has(_ name: String) -> Bool { exists(key(name)) }
+
+    /// A bit of memory flips: the machine has what the log did not give it.
+    mutating func flip() { _ = apply(store("flipped")) }
 }

@@ -56,13 +56,13 @@ struct PlantedHarnessTests {
         let token = group.submit(.read, at: NodeID(1))
         group.crash(NodeID(1))
         group.restart(NodeID(1))
-        group.turn(NodeID(1)) { _, effects in effects.answer(token, .readable) }
+        group.turn(NodeID(1)) { _, effects in effects.answer(token, .readable(validUntil: nil)) }
         #expect(group.broken == "1 is answered by a node that forgot it")
     }
 
     @Test(arguments: [
         (Request.read, Answer.applied(.ok)), (.validate(proof(1)), .applied(.ok)),
-        (.write(.time), .readable), (.read, .unknown),
+        (.write(.time), .readable(validUntil: nil)), (.read, .unknown),
     ])
     func anAnswerThatDoesNotFitIsFound(request: Request, answer: Answer) {
         var group = Group()
@@ -113,7 +113,7 @@ struct PlantedHarnessTests {
             term: raft.term,
             body: .appendRequest(request)
         )
-        group.turn(follower) { replica, _ in replica.receive(message) }
+        group.turn(follower) { replica, _ in replica.receive(message, at: .zero) }
         let reason = StopReason.undecodableEntry(Group.id, entry.position)
         #expect(group.broken == "node \(follower.rawValue) stops: \(reason)")
     }
@@ -154,7 +154,7 @@ struct PlantedHarnessTests {
         let leader = storm.group.elect()
         storm.group.isolate(storm.group.followers(of: leader)[0])
         storm.group.write(store("a"), at: leader)
-        storm.checkRest()
+        storm.checkRest(leader)
         #expect(storm.broken?.hasSuffix("lags") == true)
     }
 
@@ -163,8 +163,10 @@ struct PlantedHarnessTests {
         var storm = Storm(seed: 1, size: 3)
         storm.run(steps: 0)
         #expect(storm.broken == nil)
-        _ = storm.group.members[1].replica.machine.apply(store("b"))
-        storm.checkRest()
+        let leader = storm.group.elect()
+        let follower = storm.group.followers(of: leader)[0]
+        storm.group.members[storm.group.index(of: follower)].replica.machine.flip()
+        storm.checkRest(leader)
         #expect(storm.broken == "digests differ")
     }
 }

@@ -155,7 +155,7 @@ struct ReadTests {
             for (request, token) in zip(requests, tokens) {
                 replica.submit(request, token, into: &effects)
             }
-            replica.receive(word)
+            replica.receive(word, at: .zero)
         }
         #expect(tokens.map { group.answers[$0]?.answer.target } == [new, new, new])
         group.settle()

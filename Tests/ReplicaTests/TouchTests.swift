@@ -122,7 +122,7 @@ struct TouchTests {
         group.network.removeFirst()
         let write = group.answers.ask(.write(store("a")), at: leader)
         group.turn(leader) { replica, effects in
-            replica.receive(confirmation)
+            replica.receive(confirmation, at: .zero)
             replica.submit(.write(store("a")), write, into: &effects)
         }
         group.settle()

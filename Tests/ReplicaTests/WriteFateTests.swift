@@ -180,7 +180,7 @@ struct WriteFateTests {
         let winning = try #require(vote)
         group.sync(first)
         group.turn(first) { replica, effects in
-            replica.receive(winning)
+            replica.receive(winning, at: .zero)
             replica.submit(.write(store("a", "second")), fresh, into: &effects)
         }
         #expect(group[first].isLeader)

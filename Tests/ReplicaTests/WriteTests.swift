@@ -169,7 +169,7 @@ func expectEqualMachines(
     _ group: inout Group,
     sourceLocation: SourceLocation = #_sourceLocation
 ) {
-    group.tickAll(count: 3, standing: true)
+    group.rest()
     let digests = Set(group.members.map(\.replica.machine.digest))
     #expect(digests.count == 1, sourceLocation: sourceLocation)
     let applied = Set(group.members.map(\.replica.applied))

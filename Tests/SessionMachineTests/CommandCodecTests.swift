@@ -47,6 +47,11 @@ struct CommandCodecTests {
     @Test("tags are part of the log format")
     func tags() {
         #expect(encoded(.time) == [64])
+        let vote = Attestation.Vote(node: 2, digest: StateDigest(rawValue: 0x0807_0605_0403_0201))
+        #expect(
+            encoded(.attest(Attestation(index: 9, votes: [vote])))
+                == [65, 9, 1, 2, 1, 2, 3, 4, 5, 6, 7, 8]
+        )
         #expect(encoded(.persist(key("k"))) == [37, 1, 0x6b])
         #expect(
             encoded(.set(SetValue(key: key("k"), value: bytes("v"))))
@@ -79,6 +84,33 @@ struct CommandCodecTests {
         #expect(throws: DecodeError.truncated) { try decoded(touch.bytes) }
     }
 
+    @Test("an attestation names each node once, in order, and no more than a group has")
+    func attestationBounds() {
+        let two: [UInt8] = [65, 9, 2, 3] + Array(repeating: 0, count: 8)
+        #expect(throws: DecodeError.invalid("votes out of order")) {
+            try decoded(two + [3] + Array(repeating: 0, count: 8))
+        }
+        #expect(throws: DecodeError.invalid("votes out of order")) {
+            try decoded(two + [2] + Array(repeating: 0, count: 8))
+        }
+        #expect(throws: DecodeError.truncated) { try decoded(two) }
+        #expect(throws: DecodeError.tooLarge(Limits.votesPerAttestation + 1)) {
+            try decoded([65, 9, UInt8(Limits.votesPerAttestation + 1)])
+        }
+    }
+
+    @Test("an attestation changes nothing but the count of commands")
+    func attestationIsCounted() {
+        var machine = SessionMachine.fresh()
+        _ = machine.apply(.set(SetValue(key: key("k"), value: bytes("v"))))
+        var counted = machine
+        let vote = Attestation.Vote(node: 1, digest: machine.digest)
+        #expect(machine.apply(.attest(Attestation(index: 1, votes: [vote]))) == .ok)
+        #expect(machine.digest != counted.digest)
+        _ = counted.apply(.time)
+        #expect(machine.encodedSnapshot() == counted.encodedSnapshot())
+    }
+
     @Test("EXPIRE without a time is refused")
     func expireWithoutTime() {
         #expect(throws: DecodeError.self) { try decoded([36, 1, 0x6b, 0, 0]) }
@@ -103,7 +135,7 @@ struct CommandCodecTests {
         var applied = 0
         for _ in 0..<30_000 {
             var bytes = random.bytes(random.below(120))
-            let tags: [UInt8] = [1, 2, 3, 4, 5, 32, 33, 34, 35, 36, 37, 64]
+            let tags: [UInt8] = [1, 2, 3, 4, 5, 32, 33, 34, 35, 36, 37, 64, 65]
             if !bytes.isEmpty, random.below(4) > 0 { bytes[0] = tags[random.below(tags.count)] }
             applied += attack(bytes, &machine)
         }

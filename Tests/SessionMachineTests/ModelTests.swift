@@ -84,7 +84,7 @@ private struct Histories {
         case .getExpiring(let key, _), .getDeleting(let key), .persist(let key),
             .expire(let key, _, _):
             check(key)
-        case .time: break
+        case .time, .attest: break
         }
         check(handle(random.below(source.names)))
         check(key("key-\(random.below(source.names))"))
@@ -184,6 +184,7 @@ private struct Histories {
             case .expire: "expire"
             case .persist: "persist"
             case .time: "time"
+            case .attest: "attest"
             }
         let word =
             switch outcome {

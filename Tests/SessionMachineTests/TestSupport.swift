@@ -97,7 +97,12 @@ struct CommandSource {
         case 3: return .touch((0..<random.below(4)).map { _ in handle(random.below(names)) })
         case 4: return .renew(renew())
         case 5: return .revoke(RevokeSession(handle: handle(random.below(names)), note: note()))
-        case 6: return random.below(4) == 0 ? .revokeAll(revokeAll()) : .time
+        case 6:
+            switch random.below(6) {
+            case 0: return .revokeAll(revokeAll())
+            case 1: return .attest(attestation())
+            default: return .time
+            }
         case 7, 8: return .set(set())
         case 9: return .getExpiring(name(), expiry())
         case 10: return .getDeleting(name())
@@ -145,6 +150,14 @@ struct CommandSource {
             except: random.below(2) == 0 ? nil : handle(random.below(names)),
             note: note()
         )
+    }
+
+    private mutating func attestation() -> Attestation {
+        var votes: [Attestation.Vote] = []
+        for node in 1...UInt64(Limits.votesPerAttestation) where random.below(3) == 0 {
+            votes.append(.init(node: node, digest: StateDigest(rawValue: random.next())))
+        }
+        return Attestation(index: random.next() >> UInt64(random.below(64)), votes: votes)
     }
 
     private mutating func note() -> RevocationNote {

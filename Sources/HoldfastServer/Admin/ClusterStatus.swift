@@ -20,6 +20,8 @@ package struct NodeStatus: Sendable {
         package var commit: UInt64
         package var applied: UInt64
         package var last: UInt64
+        /// Ids of the members, learners included.
+        package var members: [UInt64]
     }
 }
 
@@ -76,7 +78,8 @@ package struct ClusterStatus: Sendable {
                 leader: number("leader"),
                 commit: number("commit"),
                 applied: number("applied"),
-                last: number("last")
+                last: number("last"),
+                members: (fields["members"] ?? "").split(separator: "/").compactMap { UInt64($0) }
             )
         }
     }
@@ -88,11 +91,13 @@ package struct ClusterStatus: Sendable {
             .max { $0.groups[group].term < $1.groups[group].term }
     }
 
-    /// Whether every group has a leader, and every node answers and knows it.
+    /// Whether every group has a leader, and all of its members that the configuration names answer
+    /// and know it.
     package var isReady: Bool {
         (0..<groupCount).allSatisfy { group in
             guard let leader = leader(of: group) else { return false }
-            return nodes.allSatisfy {
+            let members = leader.groups[group].members
+            return nodes.filter { members.contains($0.id) }.allSatisfy {
                 $0.problem == nil && group < $0.groups.count
                     && $0.groups[group].leader == leader.id
             }
@@ -102,6 +107,9 @@ package struct ClusterStatus: Sendable {
     /// How many entries a node lacks of those that its leaders have committed.
     package func lag(of node: NodeStatus) -> UInt64 {
         (0..<min(groupCount, node.groups.count)).reduce(0) { sum, group in
+            guard leader(of: group)?.groups[group].members.contains(node.id) == true else {
+                return sum
+            }
             let committed = leader(of: group)?.groups[group].commit ?? 0
             let applied = node.groups[group].applied
             return sum &+ (committed > applied ? committed - applied : 0)

@@ -37,6 +37,8 @@ extension ClientConnection {
             writer.bulk(String(now % 1_000_000))
         case .readMode: writer.status("OK")
         case .cluster(let question): answer(question)
+        // Answered by the group, or already.
+        case .members: break
         }
     }
 

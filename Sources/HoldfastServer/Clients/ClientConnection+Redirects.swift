@@ -33,7 +33,7 @@ extension ClientConnection {
         let reference = PartReference(sequence: target.sequence, part: target.part)
         guard let part = part(reference) else { return }
         if isCount(reference) { return failCount(reference) }
-        guard let address = reactor.node.configuration.node(leader) else {
+        guard let address = reactor.address(of: leader) else {
             return retry(reference)
         }
         switch port {
@@ -47,7 +47,7 @@ extension ClientConnection {
     }
 
     func forward(_ frame: RequestFrame, _ reference: PartReference, to leader: NodeID) {
-        guard let forwarder = reactor.forwarders[leader] else { return retry(reference) }
+        guard let forwarder = reactor.forwarder(to: leader) else { return retry(reference) }
         forwarder.send(
             frame.bytes,
             for: ForwardTarget(connection: id, reference: reference)

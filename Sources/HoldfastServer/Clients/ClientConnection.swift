@@ -202,6 +202,10 @@ final class ClientConnection {
         case .local(let command):
             guard started == 0 else { return false }
             beginRunning()
+            if case .members(let members) = command, begin(members) {
+                runningReads += 1
+                return true
+            }
             answer(command)
             finishFront()
         case .spread(let operation):
@@ -265,26 +269,48 @@ final class ClientConnection {
 
     // MARK: Replies
 
-    /// The reply to a request, or to one part of it, written by `body`.
-    func complete(_ target: ReplyTarget, _ body: (inout ReplyWriter) -> Void) {
-        guard let place = place(target.sequence) else { return }
-        guard case .running = slots[offset: place].state else { return }
+    /// The reply to a request, or to one part of it, written by `body`. With `validUntil`, only if
+    /// the node's clock has not come so far when it is written; otherwise the request runs on.
+    @discardableResult
+    func complete(
+        _ target: ReplyTarget,
+        validUntil: Instant? = nil,
+        _ body: (inout ReplyWriter) -> Void
+    ) -> Completion {
+        guard let place = place(target.sequence) else { return .written }
+        guard case .running = slots[offset: place].state else { return .written }
         if join != nil, case .spread = slots[offset: place].operation {
             var writer = ReplyWriter(buffer: ByteBuffer(), version: .three)
             body(&writer)
-            return complete(part: target.part, with: writer.buffer)
+            if Self.isLate(validUntil) { return .late }
+            complete(part: target.part, with: writer.buffer)
+            return .written
         }
-        endRunning(slots[offset: place].operation)
         if place == 0 {
+            let start = writer.buffer.writerIndex
             body(&writer)
+            if Self.isLate(validUntil) {
+                writer.buffer.moveWriterIndex(to: start)
+                return .late
+            }
+            endRunning(slots[offset: place].operation)
             finishFront()
         } else {
             var writer = ReplyWriter(buffer: ByteBuffer(), version: writer.version)
             body(&writer)
+            if Self.isLate(validUntil) { return .late }
+            endRunning(slots[offset: place].operation)
             doneBytes += writer.buffer.readableBytes
             slots[offset: place].state = .done(writer.buffer)
         }
         resumeLater()
+        return .written
+    }
+
+    /// Called after the lookup: a lease that is over now may have been over then.
+    private static func isLate(_ validUntil: Instant?) -> Bool {
+        guard let validUntil else { return false }
+        return MonotonicClock.now() >= validUntil
     }
 
     private func endRunning(_ operation: Operation) {

@@ -8,12 +8,14 @@ import RaftCore
 struct ClusterView {
     private let node: NodeContext
     private let groups: [GroupStatus]
+    private let members: [NodeConfiguration]
     /// Nodes that lead something, with their slots in ascending ranges.
     private let shards: [(node: NodeConfiguration, ranges: [ClosedRange<UInt16>])]
 
     init(_ node: NodeContext) {
         self.node = node
         groups = node.board.snapshot()
+        members = node.members.members
         var ranges: [NodeID: [ClosedRange<UInt16>]] = [:]
         for (group, status) in groups.enumerated() {
             guard let leader = status.leader else { continue }
@@ -26,9 +28,7 @@ struct ClusterView {
             }
             ranges[leader] = own
         }
-        shards = node.configuration.nodes.compactMap { configured in
-            ranges[configured.id].map { (configured, $0) }
-        }
+        shards = members.compactMap { member in ranges[member.id].map { (member, $0) } }
     }
 
     /// The 40 characters by which Redis clients know a node.
@@ -112,7 +112,7 @@ struct ClusterView {
             "cluster_enabled:1", "cluster_state:\(led.count == groups.count ? "ok" : "fail")",
             "cluster_slots_assigned:16384", "cluster_slots_ok:\(slots)",
             "cluster_slots_pfail:0", "cluster_slots_fail:\(HashSlot.count - slots)",
-            "cluster_known_nodes:\(node.configuration.nodes.count)",
+            "cluster_known_nodes:\(members.count)",
             "cluster_size:\(shards.count)",
             "cluster_current_epoch:\(groups.map(\.term.rawValue).max() ?? 0)",
             "cluster_my_epoch:\(node.id.rawValue)",

@@ -84,11 +84,13 @@ struct NodeInfo {
             "sessions:\(groups.filter { $0.role == .leader }.reduce(0) { $0 + $1.sessions })",
         ]
         for (number, group) in groups.enumerated() {
-            let matches = group.matches.map { "\($0.node.rawValue)=\($0.match.rawValue)" }
+            let members = group.membership.members.map { "\($0.id.rawValue)" }
+            let matches = group.progress.map { "\($0.id.rawValue)=\($0.match.rawValue)" }
             lines.append(
                 "group\(number):role=\(group.role),term=\(group.term.rawValue)"
                     + ",leader=\(group.leader?.rawValue ?? 0),commit=\(group.commit.rawValue)"
                     + ",applied=\(group.applied.rawValue),last=\(group.last.rawValue)"
+                    + ",members=\(members.joined(separator: "/"))"
                     + (matches.isEmpty ? "" : ",match=\(matches.joined(separator: "/"))")
             )
         }

@@ -13,6 +13,8 @@ package struct ClusterConfiguration: Hashable, Sendable {
     package var nodes: [NodeConfiguration]
     package var timing: Timing
     package var limits: ServerLimits
+    package var reads: Reads
+    package var snapshot: SnapshotSettings
     /// Event loops per node; nil for one per core.
     package var reactors: Int?
 
@@ -58,11 +60,37 @@ package struct Timing: Hashable, Sendable {
     package var commit = 10_000
     /// How long a node that shuts down waits for others to take over its groups.
     package var handover = 3_000
+    /// How long a leader waits for its disk before it gives up leading.
+    package var diskStall = 3_000
 
     package var heartbeatTicks: Int { max(1, heartbeat / tick) }
     package var electionTicks: Int { max(heartbeatTicks + 1, election / tick) }
     package var parkingTicks: Int { max(1, parking / tick) }
     package var commitTicks: Int { max(1, commit / tick) }
+    package var diskStallTicks: Int { max(1, diskStall / tick) }
+    /// For how long a node votes for nobody else after a leader's word, in nanoseconds: as long as
+    /// it takes a follower to campaign. The same with and without leases, so that a cluster may be
+    /// switched from one to the other a node at a time.
+    package var promise: UInt64 { UInt64(electionTicks * tick) * 1_000_000 }
+}
+
+/// How leaders assure themselves that what they read is current.
+package enum Reads: Hashable, Sendable {
+    /// By asking a quorum, with one round for all reads of a turn.
+    case quorum
+    /// By the time for which a quorum has promised to elect nobody else, while every node's clock
+    /// runs at most so many permille faster or slower than true time.
+    case lease(maxClockDriftPermille: Int)
+}
+
+/// When a group's log is replaced by a snapshot.
+package struct SnapshotSettings: Hashable, Sendable {
+    /// After so many entries,
+    package var entries = 100_000
+    /// or so many bytes of them.
+    package var bytes = 64 * 1024 * 1024
+    /// Entries that stay before it, for nodes that were away for a moment.
+    package var trailing = 4_096
 }
 
 /// What clients may ask of one node.

@@ -27,6 +27,8 @@ extension ClusterConfiguration {
         reactors = try top.number("reactors", in: 1...256)
         timing = try Self.timing(&top)
         limits = try Self.limits(&top)
+        reads = try Self.reads(&top)
+        snapshot = try Self.snapshot(&top)
         nodes = try Self.nodes(&top)
         try top.finish()
     }
@@ -86,6 +88,8 @@ extension ClusterConfiguration {
         timing.parking = try section.duration("parking", in: 0...60_000) ?? timing.parking
         timing.commit = try section.duration("commit", in: 100...600_000) ?? timing.commit
         timing.handover = try section.duration("handover", in: 0...60_000) ?? timing.handover
+        timing.diskStall =
+            try section.duration("disk-stall", in: 100...600_000) ?? timing.diskStall
         try section.finish()
         guard timing.heartbeat >= timing.tick else {
             throw section.error("heartbeat", "must not be shorter than 'timing.tick'")
@@ -107,6 +111,35 @@ extension ClusterConfiguration {
             try section.number("requests-per-client", in: 1...65_536) ?? limits.requestsPerClientMax
         try section.finish()
         return limits
+    }
+
+    private static func reads(_ top: inout YAMLMapping) throws(ConfigurationError) -> Reads {
+        let rule = try top.text("reads") ?? "quorum"
+        let drift = try top.permille("max-clock-drift", in: 1...100)
+        switch rule {
+        case "quorum":
+            guard drift == nil else {
+                throw top.error("max-clock-drift", "is for 'reads: lease' only")
+            }
+            return .quorum
+        case "lease": return .lease(maxClockDriftPermille: drift ?? 10)
+        default: throw top.error("reads", "must be 'quorum' or 'lease', not '\(rule)'")
+        }
+    }
+
+    private static func snapshot(
+        _ top: inout YAMLMapping
+    ) throws(ConfigurationError) -> SnapshotSettings {
+        var snapshot = SnapshotSettings()
+        guard var section = try top.mapping("snapshot") else { return snapshot }
+        snapshot.entries =
+            try section.number("entries", in: 10...1_000_000_000) ?? snapshot.entries
+        snapshot.bytes =
+            try section.size("bytes", in: 1_024...4 * 1024 * 1024 * 1024) ?? snapshot.bytes
+        snapshot.trailing =
+            try section.number("trailing", in: 0...1_000_000) ?? snapshot.trailing
+        try section.finish()
+        return snapshot
     }
 
     private static func nodes(
@@ -144,9 +177,9 @@ extension ClusterConfiguration {
     ) throws(ConfigurationError) -> NodeConfiguration {
         let ports = 1...65_535
         let node = NodeConfiguration(
-            name: try item.requiredText("name"),
+            name: try item.requiredWord("name"),
             id: NodeID(UInt64(try item.requiredNumber("id", in: 1...1_000_000_000))),
-            host: try item.requiredText("host"),
+            host: try item.requiredWord("host"),
             clusterPort: try item.requiredNumber("cluster-port", in: ports),
             standalonePort: try item.requiredNumber("standalone-port", in: ports),
             peerPort: try item.requiredNumber("peer-port", in: ports),

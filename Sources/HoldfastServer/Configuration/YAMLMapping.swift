@@ -66,6 +66,15 @@ struct YAMLMapping {
         return text
     }
 
+    /// A text without spaces, of at most 255 bytes: a name or a host.
+    mutating func requiredWord(_ key: String) throws(ConfigurationError) -> String {
+        let text = try requiredText(key)
+        guard text.utf8.count <= 255, text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else {
+            throw error(key, "must be one word of at most 255 bytes")
+        }
+        return text
+    }
+
     /// A whole number within `range`; nil where the key is absent.
     mutating func number(
         _ key: String,
@@ -127,6 +136,29 @@ struct YAMLMapping {
         let (bytes, overflow) = count.multipliedReportingOverflow(by: scale)
         guard !overflow, range.contains(bytes) else { throw error(key, allowed) }
         return bytes
+    }
+
+    /// A share as `1%` or `0.5%`, in permille; nil where the key is absent.
+    mutating func permille(
+        _ key: String,
+        in range: ClosedRange<Int>
+    ) throws(ConfigurationError) -> Int? {
+        guard let text = try text(key) else { return nil }
+        let bounds = [range.lowerBound, range.upperBound].map { "\($0 / 10).\($0 % 10)%" }
+        let allowed = "must be a share from \(bounds[0]) to \(bounds[1]), as '1%' or '0.5%'"
+        let parts = text.dropLast().split(separator: ".", omittingEmptySubsequences: false)
+        guard text.hasSuffix("%"), (1...2).contains(parts.count), let whole = Int(parts[0]),
+            (0...100).contains(whole)
+        else { throw error(key, allowed) }
+        var share = whole * 10
+        if parts.count == 2 {
+            guard parts[1].utf8.count == 1, let tenth = Int(parts[1]), tenth >= 0 else {
+                throw error(key, allowed)
+            }
+            share += tenth
+        }
+        guard range.contains(share) else { throw error(key, allowed) }
+        return share
     }
 
     mutating func mapping(_ key: String) throws(ConfigurationError) -> YAMLMapping? {

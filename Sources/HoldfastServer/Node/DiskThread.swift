@@ -1,5 +1,6 @@
-// The one thread that may block: it stores batches. While one store syncs, the batches of all
-// reactors collect; the next store takes them all, with one sync. No timers.
+// The thread that stores batches. While one store syncs, the batches of all reactors collect; the
+// next store takes them all, with one sync. No timers. The journal is cleaned here too, in slices:
+// one after another while nothing waits, now and then while something does.
 //
 // In: `submit`, from any reactor. Out: the reactor's `stored`, on its own loop, after the sync. It
 // must never: tell anybody before the sync, or go on after an error.
@@ -16,17 +17,20 @@ struct DiskBatch: Sendable {
     var batch: PersistBatch
 }
 
-/// Confinement: `store` is touched only on the pool's single thread, until `close`, which runs
-/// there too. Everything else is locked.
+/// Confinement: what is not constant or locked is touched only on the pool's single thread, until
+/// `close`, which runs there too.
 final class DiskThread: @unchecked Sendable {
     private struct State {
         var waiting: [DiskBatch] = []
         var isRunning = false
+        var isClosing = false
     }
 
     private let store: LogStore
     private let pool: NIOThreadPool
     private let state = NIOLockedValueBox(State())
+    private var cleaning = LogStore.Cleaning.done
+    private var lastSlice = Instant.zero
 
     init(store: LogStore) {
         self.store = store
@@ -45,19 +49,37 @@ final class DiskThread: @unchecked Sendable {
 
     private func work() {
         while true {
-            let batches = state.withLockedValue { state in
+            let isCleaning = cleaning == .unfinished
+            let batches: [DiskBatch]? = state.withLockedValue { state in
                 defer { state.waiting = [] }
-                if state.waiting.isEmpty { state.isRunning = false }
+                let mayClean = isCleaning && !state.isClosing
+                if state.waiting.isEmpty, !mayClean {
+                    state.isRunning = false
+                    return nil
+                }
                 return state.waiting
             }
-            guard !batches.isEmpty else { return }
+            guard let batches else { return }
             do {
-                try store.store(batches.map { (group: $0.group, batch: $0.batch) })
+                if batches.isEmpty {
+                    cleaning = try store.clean()
+                } else {
+                    try store.store(batches.map { (group: $0.group, batch: $0.batch) })
+                    report(batches)
+                    try cleanNowAndThen()
+                }
             } catch {
                 fatal(FatalReason(error))
             }
-            report(batches)
         }
+    }
+
+    /// A slice takes some milliseconds, for which the next commit waits.
+    private func cleanNowAndThen() throws(LogStoreError) {
+        let now = MonotonicClock.now()
+        guard now >= lastSlice.advanced(by: Limits.cleaningInterval) else { return }
+        cleaning = try store.clean()
+        lastSlice = MonotonicClock.now()
     }
 
     private func report(_ batches: [DiskBatch]) {
@@ -71,6 +93,7 @@ final class DiskThread: @unchecked Sendable {
 
     /// Waits for what was submitted, closes the store and ends the thread.
     func close() async throws {
+        state.withLockedValue { $0.isClosing = true }
         try await pool.runIfActive { try self.store.close() }
         try await pool.shutdownGracefully()
     }

@@ -15,6 +15,8 @@ package enum FatalReason: Sendable {
     case unavailable(String)
     /// A safety rule of consensus was broken; going on could make replicas differ.
     case violation(String)
+    /// This node's state is not that of the other nodes: its memory or its disk has changed it.
+    case diverged(String)
     /// Something happened that cannot; not the operator's fault.
     case bug(String)
     /// The data directory is not this node's, or in use.
@@ -32,6 +34,7 @@ package enum FatalReason: Sendable {
         case .violation, .bug: 70
         case .refused: 73
         case .disk: 74
+        case .diverged: 76
         case .configuration: 78
         }
     }
@@ -39,7 +42,8 @@ package enum FatalReason: Sendable {
     package var message: String {
         switch self {
         case .usage(let text), .damage(let text), .unavailable(let text), .violation(let text),
-            .bug(let text), .refused(let text), .disk(let text), .configuration(let text):
+            .diverged(let text), .bug(let text), .refused(let text), .disk(let text),
+            .configuration(let text):
             text
         }
     }
@@ -54,7 +58,7 @@ extension FatalReason {
         case .io: self = .disk(text)
         case .otherCluster, .otherNode, .otherGroupCount, .unknownFormat, .inUse, .setting:
             self = .refused(text)
-        case .entryTooLarge, .closed: self = .bug(text)
+        case .entryTooLarge, .unsoundSnapshot, .closed: self = .bug(text)
         }
     }
 }

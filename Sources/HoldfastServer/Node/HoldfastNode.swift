@@ -1,6 +1,7 @@
 // One node, from an empty process to listening, and back. The order of both is the point:
 //
-//   start   configuration -> ports bound -> the directory's identity -> recovery -> reactors run
+//   start   configuration -> ports bound -> the directory's identity -> recovery (NodeRecovery) ->
+//           reactors run
 //   stop    no new connections -> leaderships handed over -> requests in flight answered ->
 //           connections closed -> the disk drained and closed
 //
@@ -13,7 +14,6 @@ import NIOPosix
 import RaftCore
 import Replica
 import ServiceLifecycle
-import SessionMachine
 
 package struct HoldfastNode: Service {
     private let context: NodeContext
@@ -26,6 +26,7 @@ package struct HoldfastNode: Service {
         _ configuration: ClusterConfiguration,
         node name: String,
         dataDirectory: String?,
+        first: FirstStart,
         logger: Logger
     ) async throws(StartError) -> HoldfastNode {
         guard let own = configuration.node(named: name) else {
@@ -35,32 +36,12 @@ package struct HoldfastNode: Service {
         let directory = dataDirectory ?? own.dataDirectory ?? ".holdfast/\(own.name)"
         let ports = try await Ports.bind(own)
         do {
-            let (store, recovered) = try open(configuration, own, directory, logger)
-            return try await run(configuration, own, ports, store, recovered, logger)
+            let recovery = NodeRecovery(configuration: configuration, own: own, first: first)
+            let recovered = try recovery.open(directory, logger)
+            return try await run(configuration, own, ports, recovered, logger)
         } catch {
             await ports.close()
             throw error
-        }
-    }
-
-    private static func open(
-        _ configuration: ClusterConfiguration,
-        _ own: NodeConfiguration,
-        _ directory: String,
-        _ logger: Logger
-    ) throws(StartError) -> (LogStore, [RecoveredGroup]) {
-        do {
-            let store = try LogStore.open(
-                directory: directory,
-                identity: NodeIdentity(cluster: configuration.cluster, node: own.id),
-                groupCount: configuration.groupCount
-            )
-            let recovered = try store.recover { rows, total in
-                logger.info("recovering", metadata: ["rows": "\(rows)", "of": "\(total)"])
-            }
-            return (store, recovered)
-        } catch {
-            throw .reason(FatalReason(error))
         }
     }
 
@@ -68,8 +49,7 @@ package struct HoldfastNode: Service {
         _ configuration: ClusterConfiguration,
         _ own: NodeConfiguration,
         _ ports: Ports,
-        _ store: LogStore,
-        _ recovered: [RecoveredGroup],
+        _ recovered: RecoveredNode,
         _ logger: Logger
     ) async throws(StartError) -> HoldfastNode {
         let count = configuration.reactors ?? System.coreCount
@@ -77,14 +57,18 @@ package struct HoldfastNode: Service {
             configuration: configuration,
             own: own,
             reactorCount: count,
-            disk: DiskThread(store: store),
+            hello: recovered.hello,
+            admissions: recovered.admissions,
+            disk: DiskThread(store: recovered.store),
+            snapshots: SnapshotThread(files: recovered.store.snapshots, logger: logger),
             logger: logger
         )
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: count)
         var reactors: [Reactor] = []
         for (index, loop) in loops.makeIterator().enumerated() {
-            let groups = recovered.map { group in
-                Int(group.group.rawValue) % count == index ? makeGroup(group, context) : nil
+            let groups = recovered.replicas.map { replica in
+                Int(replica.group.rawValue) % count == index
+                    ? LocalGroup(id: replica.group, replica: replica) : nil
             }
             reactors.append(Reactor(index: index, loop: loop, node: context, groups: groups))
         }
@@ -108,45 +92,17 @@ package struct HoldfastNode: Service {
         )
     }
 
-    private static func makeGroup(
-        _ recovered: RecoveredGroup,
-        _ context: NodeContext
-    ) -> LocalGroup {
-        let configuration = context.configuration
-        let raft = RaftNode(
-            configuration: RaftConfiguration(
-                id: context.id,
-                voters: configuration.nodes.map(\.id),
-                electionTicks: configuration.timing.electionTicks,
-                heartbeatTicks: configuration.timing.heartbeatTicks,
-                seed: UInt64.random(in: 0...UInt64.max)
-            ),
-            hardState: recovered.hardState,
-            entries: recovered.entries
-        )
-        // Every replica of a group must hash alike, and no two clusters should.
-        let seed = HashSeed(
-            low: configuration.cluster.low ^ UInt64(recovered.group.rawValue),
-            high: configuration.cluster.high
-        )
-        let replica = Replica(
-            group: recovered.group,
-            raft: raft,
-            machine: SessionMachine(seed: seed),
-            tuning: Tuning(
-                parkingTicks: configuration.timing.parkingTicks,
-                pendingTicks: configuration.timing.commitTicks
-            )
-        )
-        return LocalGroup(id: recovered.group, replica: replica)
-    }
-
     // MARK: Running and stopping
 
     /// Serves until the service group shuts down.
     package func run() async throws {
+        let watch = Task { [context, reactors] in
+            await RemovalWatch(context: context, reactors: reactors).run()
+        }
         // Throws where the task is cancelled, which asks for the same.
         try? await gracefulShutdown()
+        watch.cancel()
+        await watch.value
         await stop()
     }
 
@@ -162,6 +118,7 @@ package struct HoldfastNode: Service {
             }
         }
         do {
+            try await context.snapshots.close()
             try await context.disk.close()
             try await loops.shutdownGracefully()
         } catch {
@@ -179,7 +136,7 @@ package struct HoldfastNode: Service {
                 // A loop that takes no task any more leads nothing.
                 led += (try? await reactor.loop.submit { reactor.drain() }.get()) ?? 0
             }
-            guard led > 0, !context.peers.isEmpty else { return }
+            guard led > 0, context.members.members.count > 1 else { return }
             // Cancellation cuts the wait short, and the number of rounds is bounded.
             try? await Task.sleep(for: .milliseconds(timing.tick))
         }

@@ -7,10 +7,13 @@ import RaftCore
 final class NodeContext: Sendable {
     let configuration: ClusterConfiguration
     let own: NodeConfiguration
-    let peers: [NodeConfiguration]
     let reactorCount: Int
     let board: StatusBoard
+    let members: MemberDirectory
+    let admissions: PeerAdmissions
     let disk: DiskThread
+    let snapshots: SnapshotThread
+    let hello: Hello
     let logger: Logger
     let startedAt = WallClock.now()
 
@@ -18,25 +21,23 @@ final class NodeContext: Sendable {
         configuration: ClusterConfiguration,
         own: NodeConfiguration,
         reactorCount: Int,
+        hello: Hello,
+        admissions: PeerAdmissions,
         disk: DiskThread,
+        snapshots: SnapshotThread,
         logger: Logger
     ) {
         self.configuration = configuration
         self.own = own
-        peers = configuration.nodes.filter { $0.id != own.id }
         self.reactorCount = reactorCount
-        board = StatusBoard(groupCount: configuration.groupCount)
+        self.hello = hello
+        self.admissions = admissions
         self.disk = disk
+        self.snapshots = snapshots
         self.logger = logger
+        board = StatusBoard(groupCount: configuration.groupCount)
+        members = MemberDirectory(configuration: configuration)
     }
 
     var id: NodeID { own.id }
-
-    var hello: Hello {
-        Hello(
-            cluster: configuration.cluster,
-            node: own.id,
-            groupCount: UInt16(configuration.groupCount)
-        )
-    }
 }

@@ -13,11 +13,22 @@ struct GroupStatus: Sendable {
     var commit = LogIndex.zero
     var applied = LogIndex.zero
     var last = LogIndex.zero
-    /// Followers' durable positions, by a leader.
-    var matches: [(node: NodeID, match: LogIndex)] = []
+    /// The newest membership of the log.
+    var membership = Membership.none
+    /// Where each member stands, by a leader.
+    var progress: [MemberProgress] = []
     var values = 0
     var sessions = 0
     var memoryBytes = 0
+}
+
+/// How far a member is, as its leader sees it.
+struct MemberProgress: Sendable {
+    var id: NodeID
+    /// The last entry that is durable there.
+    var match: LogIndex
+    /// Bytes of a snapshot that have arrived there, while one is on its way.
+    var snapshotBytes: UInt64?
 }
 
 /// The groups of this node, and a few counts.

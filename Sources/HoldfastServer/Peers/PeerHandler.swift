@@ -1,6 +1,11 @@
 // The receiving end of a peer's link: bytes to frames, frames to the reactors. The first frame must
-// be a hello that fits this cluster; a connection that says anything else is closed, and so is one
-// whose bytes do not decode.
+// be a hello of a node that may speak; a connection that says anything else is closed, and so is
+// one whose bytes do not decode.
+//
+//   waiting -> open                     a peer that was met before
+//   waiting -> admitting -> open        a new one: nothing is read until it is on the disk that it
+//                                       was met
+//   waiting, admitting -> refused       the connection closes
 
 import Logging
 import NIOCore
@@ -10,11 +15,17 @@ import RaftCore
 final class PeerHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
+    private enum State {
+        case waiting
+        case admitting
+        case open(NodeID)
+        case refused
+    }
+
     private let reactor: Reactor
     private var decoder: FrameDecoder
     private var buffer = ByteBuffer()
-    /// Known after its hello.
-    private var peer: NodeID?
+    private var state = State.waiting
 
     init(reactor: Reactor) {
         self.reactor = reactor
@@ -29,17 +40,36 @@ final class PeerHandler: ChannelInboundHandler {
             buffer.discardReadBytes()
             buffer.writeBuffer(&bytes)
         }
+        readFrames(context)
+    }
+
+    private func readFrames(_ context: ChannelHandlerContext) {
         do {
-            while let frame = try decoder.next(from: &buffer) {
-                guard take(frame) else { return context.close(promise: nil) }
+            while mayRead, let frame = try decoder.next(from: &buffer) {
+                take(frame, context)
             }
-            buffer.reserveCapacity(
-                minimumWritableBytes: decoder.bytesMissing(in: buffer)
-            )
+            if mayRead {
+                buffer.reserveCapacity(
+                    minimumWritableBytes: decoder.bytesMissing(in: buffer)
+                )
+            }
         } catch {
-            refuse("\(error)")
-            context.close(promise: nil)
+            refuse("\(error)", context)
         }
+    }
+
+    private var mayRead: Bool {
+        switch state {
+        case .waiting, .open: true
+        case .admitting, .refused: false
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        if case .open(let peer) = state {
+            tell(peer, speaks: reactor.node.admissions.closed(by: peer))
+        }
+        state = .refused
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -47,47 +77,115 @@ final class PeerHandler: ChannelInboundHandler {
         context.close(promise: nil)
     }
 
-    /// False where the connection must end.
-    private func take(_ frame: Frame) -> Bool {
-        switch frame {
-        case .hello(let hello):
-            return greet(hello)
-        case .message(let group, let message):
-            guard let peer, message.from == peer, message.to == reactor.node.id,
-                Int(group.rawValue) < reactor.node.configuration.groupCount
-            else {
-                refuse("a message that is not from this peer to this node")
-                return false
+    private func take(_ frame: Frame, _ context: ChannelHandlerContext) {
+        switch (frame, state) {
+        case (.hello(let hello), .waiting):
+            greet(hello, context)
+        case (.message(let group, let message), .open(let peer)):
+            guard isFor(peer, from: message.from, to: message.to), has(group) else {
+                return refuse("a message that is not from this peer to this node", context)
             }
-            reactor.received(message, for: group)
-            return true
+            reactor.received(message, for: group, at: MonotonicClock.now())
+        case (.heartbeats(let heartbeats), .open(let peer)):
+            guard isFor(peer, from: heartbeats.from, to: heartbeats.to),
+                heartbeats.allSatisfy({ has($0.group) })
+            else { return refuse("heartbeats that are not from this peer to this node", context) }
+            let now = MonotonicClock.now()
+            for (group, message) in heartbeats {
+                reactor.received(message, for: group, at: now)
+            }
+        case (.hello, _), (.message, _), (.heartbeats, _):
+            refuse("a hello must come first, and once", context)
         }
     }
 
-    private func greet(_ hello: Hello) -> Bool {
-        let own = reactor.node.hello
-        guard hello.cluster == own.cluster else {
-            refuse("it belongs to another cluster; check 'cluster-id' on both nodes")
-            return false
-        }
-        guard hello.groupCount == own.groupCount else {
-            refuse("it has \(hello.groupCount) groups, this node \(own.groupCount)")
-            return false
-        }
-        guard reactor.node.peers.contains(where: { $0.id == hello.node }) else {
-            refuse("node \(hello.node.rawValue) is not in this node's configuration")
-            return false
-        }
-        peer = hello.node
-        return true
+    private func isFor(_ peer: NodeID, from: NodeID, to: NodeID) -> Bool {
+        from == peer && to == reactor.node.id
     }
 
-    private func refuse(_ reason: String) {
-        reactor.node.logger.warning(
+    private func has(_ group: GroupID) -> Bool {
+        Int(group.rawValue) < reactor.node.configuration.groupCount
+    }
+
+    // MARK: Admission
+
+    private func greet(_ hello: Hello, _ context: ChannelHandlerContext) {
+        switch reactor.node.admissions.judge(hello) {
+        case .known: open(hello)
+        case .refused(let refusal): refuse(refusal.reason, of: hello.node, context)
+        case .new: admit(hello, context)
+        }
+    }
+
+    private func open(_ hello: Hello) {
+        state = .open(hello.node)
+        tell(hello.node, speaks: reactor.node.admissions.opened(by: hello))
+    }
+
+    /// Lets nothing more in until the disk knows the peer.
+    private func admit(_ hello: Hello, _ context: ChannelHandlerContext) {
+        state = .admitting
+        let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        context.channel.setOption(.autoRead, value: false).whenFailure { _ in
+            // The channel is closed already.
+        }
+        let loop = context.eventLoop
+        let admissions = reactor.node.admissions
+        reactor.node.snapshots.perform {
+            let admission: Admission
+            do {
+                admission = try admissions.admit(hello)
+            } catch {
+                fatal(.disk("\(error)"))
+            }
+            loop.execute { handler.value.admitted(hello, admission, bound.value) }
+        }
+    }
+
+    private func admitted(
+        _ hello: Hello,
+        _ admission: Admission,
+        _ context: ChannelHandlerContext
+    ) {
+        guard case .admitting = state else { return }
+        switch admission {
+        case .known, .new:
+            open(hello)
+            readFrames(context)
+            context.channel.setOption(.autoRead, value: true).whenFailure { _ in
+                // The channel is closed already.
+            }
+        case .refused(let refusal): refuse(refusal.reason, of: hello.node, context)
+        }
+    }
+
+    /// Every reactor has a link of its own to the peer.
+    private func tell(_ peer: NodeID, speaks version: CodecVersion) {
+        for other in reactor.reactors {
+            other.loop.execute { other.peers[peer]?.speak(version) }
+        }
+    }
+
+    private func refuse(
+        _ reason: String,
+        of peer: NodeID? = nil,
+        _ context: ChannelHandlerContext
+    ) {
+        var name = peer.map { "\($0.rawValue)" } ?? "unknown"
+        if case .open(let peer) = state {
+            name = "\(peer.rawValue)"
+            tell(peer, speaks: reactor.node.admissions.closed(by: peer))
+        }
+        state = .refused
+        context.close(promise: nil)
+        let node = reactor.node
+        if let peer, !node.admissions.mustReportRefusal(of: peer, at: MonotonicClock.now()) {
+            return
+        }
+        node.logger.warning(
             "peer connection refused",
-            metadata: [
-                "peer": "\(peer.map { "\($0.rawValue)" } ?? "unknown")", "reason": "\(reason)",
-            ]
+            metadata: ["peer": "\(name)", "reason": "\(reason)"]
         )
     }
 }

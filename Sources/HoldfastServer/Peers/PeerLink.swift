@@ -25,25 +25,46 @@ final class PeerLink {
 
     /// Ticks between two tries: short enough that a restarted peer is back within an election.
     private static let retryTicks = 4
+    /// Connections in a row that end at once, after which the log is told.
+    private static let refusalsTold = 5
 
     let peer: NodeConfiguration
     private unowned let reactor: Reactor
     private var state = State.idle(retryIn: 0)
     private var encoder: FrameEncoder
     private var buffer = ByteBuffer()
+    /// Leaves before `buffer`: heartbeats and their answers.
+    private var urgent = ByteBuffer()
     private var outstandingBytes = 0
     /// Whether the log has been told that the peer cannot be reached, so that it is told once.
     private var isReportedAway = false
+    /// Connections in a row that the peer closed as soon as it had heard who this is.
+    private var refusals = 0
+    private var openedAt = 0
     /// The tick of the peer's latest message, and of the first one since it was last silent.
     private var lastHeard: Int?
     private var heardSince = 0
     private var isFreshlyHeard = false
+    /// Whether the peer is a member of any group of this node.
+    var isMember = false
+    /// The tick of the last message for it.
+    private var lastWanted: Int
 
     init(to peer: NodeConfiguration, reactor: Reactor) {
         self.peer = peer
         self.reactor = reactor
-        encoder = FrameEncoder(cluster: reactor.node.configuration.cluster)
+        lastWanted = reactor.ticks
+        encoder = FrameEncoder(
+            cluster: reactor.node.configuration.cluster,
+            version: reactor.node.admissions.version(of: peer.id)
+        )
     }
+
+    /// What the peer understands, as its hello has said.
+    func speak(_ version: CodecVersion) { encoder.version = version }
+
+    /// Whether nobody has had anything to say to the peer for long enough.
+    var isOver: Bool { reactor.ticks - lastWanted > 10 * silenceTicks }
 
     // MARK: Liveness
 
@@ -79,21 +100,29 @@ final class PeerLink {
     // MARK: Sending
 
     func send(_ message: Message, group: GroupID) {
+        lastWanted = reactor.ticks
         guard case .open = state, outstandingBytes < Limits.peerOutstandingBytesMax else {
             return
         }
         encoder.encode(message, group: group, into: &buffer)
     }
 
-    /// Writes what the turn has collected, in one call.
+    /// Writes what the turn has collected, in one call of the socket.
     func flush() {
-        guard case .open(let channel) = state, buffer.readableBytes > 0 else { return }
-        let bytes = buffer
-        buffer = channel.allocator.buffer(capacity: 16 * 1024)
-        outstandingBytes += bytes.readableBytes
-        let count = bytes.readableBytes
+        guard case .open(let channel) = state else { return }
+        encoder.finishTurn(into: &urgent)
+        let count = urgent.readableBytes + buffer.readableBytes
+        guard count > 0 else { return }
+        outstandingBytes += count
         let link = NIOLoopBound(self, eventLoop: reactor.loop)
-        channel.writeAndFlush(bytes).whenComplete { _ in link.value.outstandingBytes -= count }
+        var last = urgent
+        if buffer.readableBytes > 0 {
+            if urgent.readableBytes > 0 { channel.write(urgent, promise: nil) }
+            last = buffer
+            buffer = channel.allocator.buffer(capacity: 16 * 1024)
+        }
+        if urgent.readableBytes > 0 { urgent = channel.allocator.buffer(capacity: 1_024) }
+        channel.writeAndFlush(last).whenComplete { _ in link.value.outstandingBytes -= count }
     }
 
     // MARK: The connection
@@ -151,10 +180,12 @@ final class PeerLink {
             return
         }
         state = .open(channel)
+        openedAt = reactor.ticks
         if isReportedAway { log(.notice, "peer reached", [:]) }
         isReportedAway = false
-        buffer.clear()
-        encoder.encode(reactor.node.hello, into: &buffer)
+        forgetUnsent()
+        // In front of everything else.
+        encoder.encode(reactor.node.hello, to: peer.id, into: &urgent)
         let link = NIOLoopBound(self, eventLoop: reactor.loop)
         channel.closeFuture.whenComplete { _ in link.value.broken() }
         flush()
@@ -162,9 +193,27 @@ final class PeerLink {
 
     private func broken() {
         if case .closed = state { return }
+        if case .open = state { countRefusal() }
         state = .idle(retryIn: Self.retryTicks)
-        buffer.clear()
+        forgetUnsent()
         reactor.lostContact(with: peer.id)
+    }
+
+    private func countRefusal() {
+        refusals = reactor.ticks - openedAt <= Self.retryTicks ? refusals + 1 : 0
+        if refusals == Self.refusalsTold {
+            log(
+                .error,
+                "the peer seems to refuse this node; its log says why",
+                [:]
+            )
+        }
+    }
+
+    private func forgetUnsent() {
+        encoder.dropTurn()
+        buffer.clear()
+        urgent.clear()
     }
 
     func close() {

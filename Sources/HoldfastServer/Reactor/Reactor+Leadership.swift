@@ -1,6 +1,6 @@
-// Who leads: reports of it, and keeping leaders spread. Each group has a home, the node whose turn
+// Who leads: reports of it, and keeping leaders spread. Each group has a home, the voter whose turn
 // it is when groups are dealt round; a leader that is not at home hands over once the home is well
-// and has the whole log.
+// and has the whole log. While members change, leaders stay.
 
 import Logging
 import NIOCore
@@ -23,6 +23,7 @@ extension Reactor {
 
     func report(_ leadership: Leadership, _ group: LocalGroup) {
         publish(group)
+        if leadership.role != .leader { node.snapshots.closeStreams(of: group.id) }
         node.logger.debug(
             "leadership",
             metadata: [
@@ -43,9 +44,8 @@ extension Reactor {
         status.commit = raft.commit
         status.applied = group.replica.applied
         status.last = raft.log.last.index
-        if raft.isLeader {
-            status.matches = raft.progress.map { (node: $0.id, match: $0.match) }
-        }
+        status.membership = raft.membership
+        if raft.isLeader { status.progress = raft.progress.map(MemberProgress.init) }
         status.values = gauges.values
         status.sessions = gauges.sessions
         status.memoryBytes = gauges.memoryBytes
@@ -71,10 +71,10 @@ extension Reactor {
 
     /// Who should lead the group instead of this node; nil to stay.
     private func successor(of group: LocalGroup) -> NodeID? {
-        let nodes = node.configuration.nodes
-        let home = nodes[Int(group.id.rawValue) % nodes.count].id
+        let home = group.replica.raft.membership.home(of: group.id)
         if balance.isDraining { return drainTarget(of: group, home: home) }
-        guard home != node.id, let peer = peers[home], peer.isSteady(steadyTicks, at: ticks),
+        guard let home, home != node.id, let peer = peers[home],
+            peer.isSteady(steadyTicks, at: ticks),
             let progress = group.replica.raft.progress.first(where: { $0.id == home }),
             case .replicate = progress.state,
             group.replica.raft.log.last.index.distance(from: progress.match) <= 64
@@ -83,9 +83,11 @@ extension Reactor {
     }
 
     /// The group's home if it can, otherwise the peer that has most of the log.
-    private func drainTarget(of group: LocalGroup, home: NodeID) -> NodeID? {
-        let alive = group.replica.raft.progress.filter { progress in
-            progress.id != node.id && peers[progress.id]?.isAlive(at: ticks) == true
+    private func drainTarget(of group: LocalGroup, home: NodeID?) -> NodeID? {
+        let raft = group.replica.raft
+        let alive = raft.progress.filter { progress in
+            progress.id != node.id && raft.membership.isVoter(progress.id)
+                && peers[progress.id]?.isAlive(at: ticks) == true
         }
         if let atHome = alive.first(where: { $0.id == home }) { return atHome.id }
         return alive.max { $0.match < $1.match }?.id
@@ -99,5 +101,23 @@ extension Reactor {
             balanceLeaders()
         }
         return groups.count { $0?.replica.isLeader == true }
+    }
+}
+
+extension Membership {
+    /// The voter whose turn it is when groups are dealt round; nil while the members change, and
+    /// where there are none.
+    func home(of group: GroupID) -> NodeID? {
+        guard !isJoint else { return nil }
+        let voters = voters
+        return voters.isEmpty ? nil : voters[Int(group.rawValue) % voters.count]
+    }
+}
+
+extension MemberProgress {
+    init(_ progress: Progress) {
+        id = progress.id
+        match = progress.match
+        if case .snapshot(let transfer) = progress.state { snapshotBytes = transfer.acknowledged }
     }
 }

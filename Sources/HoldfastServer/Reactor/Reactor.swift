@@ -3,7 +3,11 @@
 //
 //     bytes from clients -> requests  ┐                      ┌ replies to clients
 //     frames from peers  -> messages  ├> groups, `endTurn` ->├ messages to peers
-//     the disk's word, ticks          ┘                      └ one batch to the disk thread
+//     the disk's word, ticks          ┘                      ├ one batch to the disk thread
+//                                                            └ jobs for the snapshot thread
+//
+// This file: state, inputs and the turn. `+Replies`: answers become RESP. `+Snapshots`,
+// `+Members`, `+Leadership`: what their names say.
 //
 // Confinement, which makes it Sendable: every stored property that is not constant is touched on
 // `loop` only. What comes from elsewhere comes through `loop.execute`.
@@ -25,6 +29,14 @@ final class LocalGroup {
     var effects = ReplicaEffects()
     /// Took an input since its last turn ended.
     var isDirty = false
+    /// Who waits for the answer to a change of members.
+    var changes: [ChangeToken: ReplyTarget] = [:]
+    var lastChange: UInt64 = 0
+    /// Whether the newest membership has had this node in it.
+    var wasMember = false
+    var isRemovalReported = false
+    /// Reads whose lease ended while they were read; they ask anew when the turn is over.
+    var lateReads: [GroupRequest] = []
 
     init(id: GroupID, replica: Replica) {
         self.id = id
@@ -46,6 +58,8 @@ final class Reactor: @unchecked Sendable {
     var lastConnection: UInt64 = 0
     var peers: [NodeID: PeerLink] = [:]
     var forwarders: [NodeID: Forwarder] = [:]
+    /// The members of all groups of the node, as this reactor was told last.
+    var members: [NodeID: NodeConfiguration] = [:]
     /// The other reactors of the node, this one included.
     var reactors: [Reactor] = []
     /// Ticks since start.
@@ -57,18 +71,22 @@ final class Reactor: @unchecked Sendable {
     private var resumable: [ClientConnection] = []
     private var diskBatches: [DiskBatch] = []
     /// What goes to other reactors when the turn ends.
-    private var outgoing: [Outbox]
+    var outgoing: [Outbox]
     private var isTurnScheduled = false
     /// No turn runs any more: nothing reaches the disk, which closes next.
     private var isStopped = false
     private var tickTask: RepeatedTask?
 
-    private struct Outbox {
+    struct Outbox {
         var requests: [GroupRequest] = []
+        var changes: [ChangeRequest] = []
         var replies: [(ReplyTarget, GroupReply)] = []
-        var messages: [(GroupID, Message)] = []
+        /// With the moment at which each came in.
+        var messages: [(GroupID, Message, Instant)] = []
 
-        var isEmpty: Bool { requests.isEmpty && replies.isEmpty && messages.isEmpty }
+        var isEmpty: Bool {
+            requests.isEmpty && replies.isEmpty && messages.isEmpty && changes.isEmpty
+        }
     }
 
     init(index: Int, loop: any EventLoop, node: NodeContext, groups: [LocalGroup?]) {
@@ -87,9 +105,9 @@ final class Reactor: @unchecked Sendable {
     func start(with reactors: [Reactor]) {
         loop.preconditionInEventLoop()
         self.reactors = reactors
-        for peer in node.peers {
-            peers[peer.id] = PeerLink(to: peer, reactor: self)
-            forwarders[peer.id] = Forwarder(to: peer, reactor: self)
+        for case let group? in groups {
+            membershipChanged(group.replica.raft.membership, group)
+            publish(group)
         }
         let tick = TimeAmount.milliseconds(Int64(node.configuration.timing.tick))
         tickTask = loop.scheduleRepeatedTask(initialDelay: tick, delay: tick) { [weak self] _ in
@@ -112,10 +130,10 @@ final class Reactor: @unchecked Sendable {
     private func tick() {
         ticks += 1
         for case let group? in groups {
-            group.replica.tick(into: &group.effects)
+            group.replica.tick(at: MonotonicClock.now(), into: &group.effects)
             markDirty(group)
         }
-        for peer in peers.values { peer.tick() }
+        tickPeers()
         shareLiveness()
         for forwarder in forwarders.values { forwarder.tick() }
         for connection in connections.values { connection.tick() }
@@ -126,7 +144,7 @@ final class Reactor: @unchecked Sendable {
     /// and all groups that it leads, with one of them.
     private func shareLiveness() {
         let heard = peers.values.filter { $0.takeHeard() }.map(\.peer.id)
-        guard !heard.isEmpty else { return }
+        guard !heard.isEmpty, reactors.count > 1 else { return }
         for other in reactors where other !== self {
             other.loop.execute {
                 for id in heard { other.peers[id]?.heardElsewhere(at: other.ticks) }
@@ -134,21 +152,21 @@ final class Reactor: @unchecked Sendable {
         }
     }
 
-    /// A frame that a peer sent to one of this node's groups.
-    func received(_ message: Message, for group: GroupID) {
+    /// What a peer said, at `now`, to one of this node's groups.
+    func received(_ message: Message, for group: GroupID, at now: Instant) {
         peers[message.from]?.heard(at: ticks)
         let owner = Int(group.rawValue) % reactors.count
         guard owner == index else {
-            outgoing[owner].messages.append((group, message))
+            outgoing[owner].messages.append((group, message, now))
             return scheduleTurn()
         }
-        take(message, for: group)
+        take(message, for: group, at: now)
     }
 
-    private func take(_ message: Message, for group: GroupID) {
+    private func take(_ message: Message, for group: GroupID, at now: Instant) {
         peers[message.from]?.heard(at: ticks)
         guard let local = groups[Int(group.rawValue)] else { return }
-        local.replica.receive(message)
+        local.replica.receive(message, at: now)
         markDirty(local)
     }
 
@@ -161,9 +179,7 @@ final class Reactor: @unchecked Sendable {
     func stored(_ marks: [(group: GroupID, mark: PersistMark)]) {
         loop.execute {
             for (group, mark) in marks {
-                guard let local = self.groups[Int(group.rawValue)] else {
-                    preconditionFailure("the disk answers the reactor that asked")
-                }
+                let local = self.own(group)
                 local.replica.persisted(mark)
                 self.markDirty(local)
             }
@@ -177,12 +193,18 @@ final class Reactor: @unchecked Sendable {
             outgoing[owner].requests.append(request)
             return scheduleTurn()
         }
-        guard let local = groups[Int(request.group.rawValue)] else {
-            preconditionFailure("a reactor owns the groups whose number falls to it")
-        }
+        let local = own(request.group)
         let token = requests.insert(request)
         local.replica.submit(Self.question(request.action), token, into: &local.effects)
         markDirty(local)
+    }
+
+    /// A group that falls to this reactor.
+    func own(_ group: GroupID) -> LocalGroup {
+        guard let local = groups[Int(group.rawValue)] else {
+            preconditionFailure("a reactor owns the groups whose number falls to it")
+        }
+        return local
     }
 
     private static func question(_ action: Action) -> Request {
@@ -236,7 +258,7 @@ final class Reactor: @unchecked Sendable {
         dirtyGroups.removeAll(keepingCapacity: true)
         for group in dirty {
             group.isDirty = false
-            group.replica.endTurn(at: now, into: &group.effects)
+            group.replica.endTurn(at: now, clock: MonotonicClock.now(), into: &group.effects)
             carryOut(group, now)
         }
         // Replies make room for requests that waited; those go into the next turn.
@@ -247,11 +269,9 @@ final class Reactor: @unchecked Sendable {
     }
 
     private func carryOut(_ group: LocalGroup, _ now: MachineTime) {
-        if let reason = group.effects.stop {
-            fatal(.violation("group \(group.id.rawValue): \(reason)"))
-        }
+        if let reason = group.effects.stop { stop(reason, group) }
         for message in group.effects.send {
-            peers[message.to]?.send(message, group: group.id)
+            link(to: message.to)?.send(message, group: group.id)
         }
         if let batch = group.effects.persist {
             diskBatches.append(DiskBatch(reactor: self, group: group.id, batch: batch))
@@ -260,8 +280,22 @@ final class Reactor: @unchecked Sendable {
             guard let request = requests.take(token) else { continue }
             carryOut(answer, to: request, group, now)
         }
+        if let membership = group.effects.membership { membershipChanged(membership, group) }
         if let leadership = group.effects.leadership { report(leadership, group) }
+        carryOutChanges(group)
+        carryOutSnapshots(group)
+        let isUnfinished = group.effects.isUnfinished
         group.effects.removeAll()
+        askAgain(group)
+        if isUnfinished { markDirty(group) }
+    }
+
+    private func stop(_ reason: StopReason, _ group: LocalGroup) -> Never {
+        let text = "group \(group.id.rawValue): \(reason)"
+        switch reason {
+        case .diverged: fatal(.diverged(text))
+        case .violation, .undecodableEntry: fatal(.violation(text))
+        }
     }
 
     private func send() {
@@ -282,91 +316,9 @@ final class Reactor: @unchecked Sendable {
     }
 
     private func take(_ box: Outbox) {
-        for (group, message) in box.messages { take(message, for: group) }
+        for (group, message, now) in box.messages { take(message, for: group, at: now) }
         for request in box.requests { submit(request) }
+        for change in box.changes { submit(change) }
         for (target, reply) in box.replies { deliver(reply, to: target) }
-    }
-
-    // MARK: Replies
-
-    /// Turns a replica's answer into a reply. Where the client's connection is on this reactor, the
-    /// reply is rendered straight into its output.
-    private func carryOut(
-        _ answer: Answer,
-        to request: GroupRequest,
-        _ group: LocalGroup,
-        _ now: MachineTime
-    ) {
-        switch answer {
-        case .redirect(let leader):
-            deliver(.redirect(leader), from: request.target)
-        case .applied(let outcome):
-            guard case .write(_, let reply) = request.action else { return }
-            render(request.target) { $0.outcome(outcome, as: reply) }
-        case .readable:
-            render(request.target) { Self.render(request.action, group, now, &$0) }
-        case .noLeader:
-            render(request.target) {
-                $0.error("UNAVAILABLE no leader for slot \(request.slot); nothing was done")
-            }
-        case .overloaded:
-            render(request.target) {
-                $0.error("OVERLOADED too many requests wait; nothing was done, try later")
-            }
-        case .unknown:
-            render(request.target) {
-                $0.error("UNAVAILABLE no quorum answered in time; the outcome is unknown")
-            }
-        }
-    }
-
-    private static func render(
-        _ action: Action,
-        _ group: LocalGroup,
-        _ now: MachineTime,
-        _ writer: inout ReplyWriter
-    ) {
-        switch action {
-        case .write: break
-        case .read(let read):
-            writer.read(read, from: group.replica.machine, now: now)
-        case .validate(let validate):
-            // What had to be logged first is logged: only the state decides now.
-            let validation = group.replica.machine.validate(
-                SessionHandle128(validate.handle),
-                validate.digest,
-                now: group.replica.machine.time,
-                purpose: .look
-            )
-            writer.validation(validation.status, fields: validate.fields)
-        }
-    }
-
-    private func render(_ target: ReplyTarget, _ body: (inout ReplyWriter) -> Void) {
-        if target.reactor == index {
-            connections[target.connection]?.complete(target, body)
-        } else {
-            var writer = ReplyWriter(
-                buffer: ByteBufferAllocator().buffer(capacity: 128),
-                version: target.version
-            )
-            body(&writer)
-            outgoing[target.reactor].replies.append((target, .bytes(writer.buffer)))
-            scheduleTurn()
-        }
-    }
-
-    private func deliver(_ reply: GroupReply, from target: ReplyTarget) {
-        guard target.reactor != index else { return deliver(reply, to: target) }
-        outgoing[target.reactor].replies.append((target, reply))
-        scheduleTurn()
-    }
-
-    private func deliver(_ reply: GroupReply, to target: ReplyTarget) {
-        guard let connection = connections[target.connection] else { return }
-        switch reply {
-        case .bytes(let bytes): connection.complete(target) { $0.append(bytes) }
-        case .redirect(let leader): connection.redirected(target, to: leader)
-        }
     }
 }

@@ -1,0 +1,122 @@
+// Which peers may speak to this node, and in which format it speaks to them: the node-wide half of
+// what hellos are about (the other is PeerWire's). Who was met is kept in the file `peers` of the
+// data directory: a peer that comes back with another disk must be known again after a restart.
+//
+// In: hellos, from any reactor. Out: an admission, which for a peer that was never met is given
+// only when it is on the disk.
+
+import Bytes
+import LogStore
+import NIOConcurrencyHelpers
+import NIOCore
+import PeerWire
+import RaftCore
+
+final class PeerAdmissions: Sendable {
+    private struct State {
+        var known: KnownPeers
+        var versions: PeerVersions
+        var refusals: [(node: NodeID, reportedAt: Instant)] = []
+    }
+
+    private let path: String
+    private let state: NIOLockedValueBox<State>
+
+    /// Reads the file. A directory `isNew` has none yet; elsewhere it must be there, since nobody
+    /// could be refused without it.
+    init(directory: String, own hello: Hello, isNew: Bool) throws(StartError) {
+        path = directory + "/peers"
+        let bytes: [UInt8]?
+        do {
+            bytes = try DurableFile.read(path, bytesMax: Self.fileBytesMax)
+        } catch {
+            throw .reason(.disk("\(error)"))
+        }
+        let known: KnownPeers
+        if let bytes {
+            do {
+                known = try KnownPeers(encoded: bytes[...], own: hello)
+            } catch {
+                throw .reason(.damage(Self.complaint(path, "cannot be read (\(error))")))
+            }
+        } else {
+            guard isNew else { throw .reason(.damage(Self.complaint(path, "is missing"))) }
+            known = KnownPeers(own: hello)
+        }
+        state = NIOLockedValueBox(State(known: known, versions: PeerVersions(own: .latest)))
+        if bytes == nil {
+            do {
+                try store(known)
+            } catch {
+                throw .reason(.disk("\(error)"))
+            }
+        }
+    }
+
+    private static let fileBytesMax = 128 * 1024
+
+    private static func complaint(_ path: String, _ what: String) -> String {
+        "\(path) \(what). It says which peers this node has met, so that one which lost its disk "
+            + "is not let in again under its old id. Restore it, or replace this node by one with "
+            + "a new id ('holdfast members replace')."
+    }
+
+    private func store(_ known: KnownPeers) throws(DurableFile.Failure) {
+        try DurableFile.replace(path, with: known.encoded)
+    }
+
+    /// Judges a hello without touching the disk: `.new` still has to be made durable by `admit`.
+    func judge(_ hello: Hello) -> Admission {
+        state.withLockedValue { state in
+            var next = state.known
+            return next.admit(hello)
+        }
+    }
+
+    /// Admits a peer, durably. Blocks; called on one thread only, so that no two changes of the
+    /// file race.
+    func admit(_ hello: Hello) throws(DurableFile.Failure) -> Admission {
+        var next = state.withLockedValue { $0.known }
+        let admission = next.admit(hello)
+        guard case .new = admission else { return admission }
+        try store(next)
+        let stored = next
+        state.withLockedValue { $0.known = stored }
+        return .known
+    }
+
+    /// Whether a refusal of the node should be reported: it comes again with each of its tries.
+    func mustReportRefusal(of node: NodeID, at now: Instant) -> Bool {
+        state.withLockedValue { state in
+            state.refusals.removeAll {
+                $0.reportedAt.advanced(by: Limits.refusalInterval) <= now
+            }
+            guard !state.refusals.contains(where: { $0.node == node }) else { return false }
+            if state.refusals.count == Limits.refusalsMax { state.refusals.removeFirst() }
+            state.refusals.append((node, now))
+            return true
+        }
+    }
+
+    // MARK: Versions
+
+    /// A link from the peer is open; answers the version to write to it.
+    func opened(by hello: Hello) -> CodecVersion {
+        state.withLockedValue { state in
+            state.versions.opened(by: hello)
+            return state.versions[hello.node]
+        }
+    }
+
+    /// A link from the peer closed; answers the version to write to it.
+    func closed(by node: NodeID) -> CodecVersion {
+        state.withLockedValue { state in
+            state.versions.closed(by: node)
+            return state.versions[node]
+        }
+    }
+
+    func version(of node: NodeID) -> CodecVersion {
+        state.withLockedValue { $0.versions[node] }
+    }
+}

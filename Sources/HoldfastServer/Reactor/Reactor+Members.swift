@@ -1,0 +1,133 @@
+// Who takes part: links to the members of the groups come and go with their memberships, and an
+// operator's changes of members find their groups.
+//
+// A link to a node that is a member of any group of this node stays. One to another node, as to a
+// node that was removed or to those whom a waiting node answers, is made when something is to be
+// said to it and goes when it falls silent.
+
+import HoldfastWire
+import Logging
+import NIOCore
+import RaftCore
+import Replica
+
+/// A change of a group's members, and who waits for the answer.
+struct ChangeRequest: Sendable {
+    var group: GroupID
+    var change: MembershipChange
+    var target: ReplyTarget
+}
+
+extension Reactor {
+    // MARK: Links
+
+    /// The way to a peer; made where there is none and its address is known.
+    func link(to id: NodeID) -> PeerLink? {
+        if let link = peers[id] { return link }
+        guard id != node.id, let address = address(of: id) else { return nil }
+        let link = PeerLink(to: address, reactor: self)
+        link.isMember = members[id] != nil
+        peers[id] = link
+        return link
+    }
+
+    func forwarder(to id: NodeID) -> Forwarder? {
+        if let forwarder = forwarders[id] { return forwarder }
+        guard id != node.id, let address = address(of: id) else { return nil }
+        let forwarder = Forwarder(to: address, reactor: self)
+        forwarders[id] = forwarder
+        return forwarder
+    }
+
+    /// Where a node is; nil where neither a group nor the configuration names it.
+    func address(of id: NodeID) -> NodeConfiguration? {
+        members[id] ?? node.members.node(id)
+    }
+
+    /// Called each tick.
+    func tickPeers() {
+        for peer in peers.values { peer.tick() }
+        for (id, peer) in peers where !peer.isMember && peer.isOver {
+            peer.close()
+            peers[id] = nil
+        }
+    }
+
+    // MARK: Members
+
+    /// A group has other members now.
+    func membershipChanged(_ membership: Membership, _ group: LocalGroup) {
+        publish(group)
+        if group.wasMember, membership[node.id] == nil { reportRemoval(from: group) }
+        group.wasMember = membership[node.id] != nil
+        guard let members = node.members.update(group.id, membership) else { return }
+        for reactor in reactors {
+            reactor.loop.execute { reactor.membersChanged(members) }
+        }
+    }
+
+    private func membersChanged(_ members: [NodeID: NodeConfiguration]) {
+        let before = self.members
+        self.members = members
+        for (id, peer) in peers {
+            peer.isMember = members[id] != nil
+            // It moved: the old address leads nowhere.
+            guard let member = members[id], member != peer.peer else { continue }
+            peer.close()
+            peers[id] = nil
+        }
+        for (id, forwarder) in forwarders where members[id] != before[id] {
+            forwarder.close()
+            forwarders[id] = nil
+        }
+        for id in members.keys { _ = link(to: id) }
+    }
+
+    func reportRemoval(from group: LocalGroup) {
+        guard !group.isRemovalReported else { return }
+        group.isRemovalReported = true
+        node.logger.notice(
+            """
+            this node was removed from group \(group.id.rawValue): it takes no part in it any \
+            more. Once it is removed from all groups ('holdfast members list') it can be stopped; \
+            it may come back under a new id only.
+            """
+        )
+    }
+
+    // MARK: Changes
+
+    /// Brings a change to its group, here or on the reactor that owns it.
+    func submit(_ request: ChangeRequest) {
+        let owner = Int(request.group.rawValue) % reactors.count
+        guard owner == index else {
+            outgoing[owner].changes.append(request)
+            return scheduleTurn()
+        }
+        let group = own(request.group)
+        group.lastChange += 1
+        let token = ChangeToken(rawValue: group.lastChange)
+        group.changes[token] = request.target
+        group.replica.changeMembership(request.change, token)
+        markDirty(group)
+    }
+
+    func carryOutChanges(_ group: LocalGroup) {
+        for (token, answer) in group.effects.changes {
+            guard let target = group.changes.removeValue(forKey: token) else { continue }
+            switch answer {
+            case .begun(let position):
+                node.logger.notice(
+                    "change of members begun",
+                    metadata: [
+                        "group": "\(group.id.rawValue)", "entry": "\(position.index.rawValue)",
+                    ]
+                )
+                render(target) { $0.integer(Int64(clamping: position.index.rawValue)) }
+            case .refused(let refusal):
+                let text = MemberErrors.text(refusal, group.id) { self.address(of: $0) }
+                render(target) { $0.error(text) }
+            }
+        }
+    }
+}

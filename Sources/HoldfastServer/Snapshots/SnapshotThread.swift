@@ -1,0 +1,254 @@
+// The thread for what blocks and is not a commit: making snapshots of this node's groups, reading
+// them for followers, taking in those of leaders, and noting new peers. A commit never waits for
+// it.
+//
+//     cuts           one at a time, section by section, a section between other jobs
+//     other jobs     in the order in which they came
+//
+// In: jobs, from any reactor. Out: what became of them, to the reactor that asked, on its loop. It
+// must never say that a snapshot is stored or received before it is durable.
+
+import Bytes
+import LogStore
+import Logging
+import NIOConcurrencyHelpers
+import NIOPosix
+import RaftCore
+import Replica
+import SessionMachine
+
+/// Confinement: what is not constant or locked is touched on the pool's single thread only.
+final class SnapshotThread: @unchecked Sendable {
+    /// A machine on its way to the disk.
+    private struct Cutting {
+        var job: CutJob
+        var writer: SnapshotWriter
+        var encoder: SnapshotEncoder
+    }
+
+    private struct CutJob: Sendable {
+        var group: GroupID
+        var cut: SnapshotCut
+        var reactor: Reactor
+    }
+
+    private struct State {
+        var jobs: [@Sendable () -> Void] = []
+        var cuts: [CutJob] = []
+        var isRunning = false
+        var isClosed = false
+    }
+
+    private let files: SnapshotFiles
+    private let logger: Logger
+    private let pool: NIOThreadPool
+    private let state = NIOLockedValueBox(State())
+
+    private var cutting: Cutting?
+    private var gate = StreamGate(
+        limit: Limits.snapshotStreamsMax,
+        patience: Limits.snapshotStreamPatience
+    )
+    private var streams: [GroupID: SnapshotStreams] = [:]
+    private var receivers: [GroupID: SnapshotReceiver] = [:]
+
+    init(files: SnapshotFiles, logger: Logger) {
+        self.files = files
+        self.logger = logger
+        pool = NIOThreadPool(numberOfThreads: 1)
+        pool.start()
+    }
+
+    // MARK: Jobs
+
+    /// Runs `job` on the thread, after those that came before.
+    func perform(_ job: @escaping @Sendable () -> Void) { enqueue { $0.jobs.append(job) } }
+
+    /// Stores what a group's replica has cut; says `snapshotStored` or `snapshotAbandoned`.
+    func store(_ cut: SnapshotCut, of group: GroupID, for reactor: Reactor) {
+        enqueue { $0.cuts.append(CutJob(group: group, cut: cut, reactor: reactor)) }
+    }
+
+    /// Reads a piece for a follower; says `fetched`, or nothing where too many streams are open.
+    func read(_ fetch: SnapshotFetch, of group: GroupID, for reactor: Reactor) {
+        perform { self.doRead(fetch, group, reactor) }
+    }
+
+    /// The node does not lead the group any more: its streams end.
+    func closeStreams(of group: GroupID) {
+        perform {
+            self.streams[group] = nil
+            self.gate.closeAll(of: group)
+        }
+    }
+
+    /// Keeps a piece of a leader's snapshot; after the last says `snapshotReceived` or
+    /// `snapshotDamaged`.
+    func keep(_ chunk: ReceivedChunk, of group: GroupID, for reactor: Reactor) {
+        perform { self.doKeep(chunk, group, reactor) }
+    }
+
+    private func enqueue(_ change: (inout State) -> Void) {
+        let mustStart = state.withLockedValue { state in
+            guard !state.isClosed else { return false }
+            change(&state)
+            defer { state.isRunning = true }
+            return !state.isRunning
+        }
+        if mustStart { pool.submit { _ in self.work() } }
+    }
+
+    /// Ends the thread. What waits is dropped: nobody was told that it was done.
+    func close() async throws {
+        state.withLockedValue {
+            $0.isClosed = true
+            $0.jobs = []
+            $0.cuts = []
+        }
+        try await pool.runIfActive {
+            self.cutting = nil
+            self.streams = [:]
+            self.receivers = [:]
+        }
+        try await pool.shutdownGracefully()
+    }
+
+    private func work() {
+        while true {
+            let isCutting = cutting != nil
+            let (jobs, next) = state.withLockedValue { state -> ([@Sendable () -> Void], CutJob?) in
+                defer { state.jobs = [] }
+                let next = isCutting || state.cuts.isEmpty ? nil : state.cuts.removeFirst()
+                let hasWork = !state.jobs.isEmpty || next != nil || isCutting
+                if !hasWork || state.isClosed { state.isRunning = false }
+                return state.isClosed ? ([], nil) : (state.jobs, next)
+            }
+            for job in jobs { job() }
+            if let next { begin(next) } else if isCutting { writeSection() }
+            guard state.withLockedValue({ $0.isRunning }) else { return }
+        }
+    }
+
+    // MARK: Cuts
+
+    private func begin(_ job: CutJob) {
+        do {
+            let writer = try files.writer(of: job.group, at: job.cut.mark)
+            cutting = Cutting(
+                job: job,
+                writer: writer,
+                encoder: SnapshotEncoder(job.cut.machine)
+            )
+        } catch {
+            abandon(job, error)
+        }
+    }
+
+    private func writeSection() {
+        guard var current = cutting else { return }
+        // The only reference, so that the encoder's state is not copied.
+        cutting = nil
+        do {
+            if let section = current.encoder.next() {
+                try current.writer.append(section[...])
+                cutting = current
+                return
+            }
+            try current.writer.finish()
+        } catch {
+            return abandon(current.job, error)
+        }
+        let job = current.job
+        logger.debug(
+            "snapshot stored",
+            metadata: [
+                "group": "\(job.group.rawValue)",
+                "entry": "\(job.cut.mark.position.index.rawValue)",
+            ]
+        )
+        let mark = job.cut.mark
+        job.reactor.settle(job.group) { $0.snapshotStored(mark) }
+    }
+
+    /// A file that was not finished is gone, and the log goes back as far as before: nothing is
+    /// lost. Where the disk is at its end, the next commit says so.
+    private func abandon(_ job: CutJob, _ error: LogStoreError) {
+        logger.error(
+            "snapshot could not be stored; the log grows until the next one is",
+            metadata: ["group": "\(job.group.rawValue)", "reason": "\(error)"]
+        )
+        job.reactor.settle(job.group) { $0.snapshotAbandoned() }
+    }
+
+    // MARK: Streams
+
+    private func doRead(_ fetch: SnapshotFetch, _ group: GroupID, _ reactor: Reactor) {
+        let now = MonotonicClock.now()
+        for stream in gate.takeAbandoned(at: now) {
+            streams[stream.group]?.close(stream.follower)
+        }
+        let stream = StreamGate.Stream(group: group, follower: fetch.follower)
+        guard gate.admits(stream, at: now) else { return }
+        let chunk: FetchedChunk
+        do {
+            chunk = try streams[group, default: SnapshotStreams(files, of: group)].read(fetch)
+        } catch {
+            logger.error(
+                "snapshot could not be read for a follower",
+                metadata: ["group": "\(group.rawValue)", "reason": "\(error)"]
+            )
+            chunk = .gone
+        }
+        switch chunk {
+        case .bytes(_, isLast: false): break
+        case .bytes(_, isLast: true), .gone:
+            gate.close(stream)
+            streams[group]?.close(fetch.follower)
+        }
+        reactor.settle(group) { $0.fetched(fetch, chunk) }
+    }
+
+    // MARK: Receiving
+
+    private func doKeep(_ chunk: ReceivedChunk, _ group: GroupID, _ reactor: Reactor) {
+        do {
+            if chunk.offset == 0 {
+                receivers[group] = try files.receiver(of: group, at: chunk.mark)
+            }
+            // One that came to an end is not gone on with; the core begins anew.
+            guard let receiver = receivers[group], receiver.mark == chunk.mark else { return }
+            try receiver.append(chunk.bytes, at: chunk.offset)
+            guard chunk.isLast else { return }
+            let machine = try SessionMachine.load(receiver.verify)
+            try receiver.keep()
+            receivers[group] = nil
+            logger.notice(
+                "snapshot received",
+                metadata: [
+                    "group": "\(group.rawValue)",
+                    "entry": "\(chunk.mark.position.index.rawValue)",
+                ]
+            )
+            reactor.settle(group) { $0.snapshotReceived(chunk.mark, machine) }
+        } catch {
+            receivers[group] = nil
+            logger.error(
+                "snapshot from the leader is of no use; it will be sent again",
+                metadata: ["group": "\(group.rawValue)", "reason": "\(error)"]
+            )
+            let position = chunk.mark.position
+            reactor.settle(group) { $0.snapshotDamaged(position) }
+        }
+    }
+}
+
+extension SessionMachine {
+    /// A machine from a snapshot's sections, which `source` hands out in order.
+    static func load(
+        _ source: (SectionTaker) throws(LogStoreError) -> Void
+    ) throws -> SessionMachine {
+        var decoder = SnapshotDecoder()
+        try source { (section) throws(DecodeError) in try decoder.append(section) }
+        return try decoder.finish()
+    }
+}

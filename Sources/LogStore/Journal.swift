@@ -1,0 +1,185 @@
+// The tables of the database: the journal's rows, which it does not look into, and where they
+// begin.
+//
+//     journal   sequence -> row
+//     start     one record: the sequence of the row before the first that counts, and the value of
+//               the chain behind it. Rows up to there are rubbish that waits for its removal.
+//
+// What it throws is GRDB's; `LogStore` makes its own errors of it.
+
+import Foundation
+import GRDB
+
+struct Journal {
+    private let database: DatabaseQueue
+
+    /// Opens the database, whose file exists; makes the tables where it is empty. The journal of a
+    /// new one begins after `origin`.
+    init(path: String, origin: ChainMark) throws {
+        var configuration = Configuration()
+        configuration.label = "log"
+        configuration.prepareDatabase { database in
+            try Pragmas.apply(to: database)
+        }
+        database = try DatabaseQueue(path: path, configuration: configuration)
+        try database.write { database in
+            guard try !database.tableExists("journal") else { return }
+            try database.execute(
+                sql: """
+                    CREATE TABLE journal (sequence INTEGER PRIMARY KEY, row BLOB NOT NULL);
+                    CREATE TABLE start (
+                        id INTEGER PRIMARY KEY CHECK (id = 1),
+                        sequence INTEGER NOT NULL,
+                        high INTEGER NOT NULL,
+                        low INTEGER NOT NULL
+                    );
+                    """
+            )
+            try Self.write(origin, to: database)
+        }
+    }
+
+    // MARK: Reading
+
+    /// Where the journal begins; nil where the record is gone.
+    func start() throws -> ChainMark? {
+        try database.read { database in
+            let found = try Row.fetchOne(database, sql: "SELECT sequence, high, low FROM start")
+            guard let found,
+                let sequence = Int64.fromDatabaseValue(found[0]).flatMap({ UInt64(exactly: $0) }),
+                let high = Int64.fromDatabaseValue(found[1]),
+                let low = Int64.fromDatabaseValue(found[2])
+            else { return nil }
+            return ChainMark(
+                sequence: UInt64(sequence),
+                chain: ChainValue(high: UInt64(bitPattern: high), low: UInt64(bitPattern: low))
+            )
+        }
+    }
+
+    /// The rows after `mark`, in order; and how many they are. A sequence that is no number is nil.
+    func forEachRow(
+        after mark: ChainMark,
+        _ take: (_ sequence: UInt64?, _ row: [UInt8], _ total: Int) throws -> Void
+    ) throws {
+        let after = Int64(mark.sequence)
+        try database.read { database in
+            let total =
+                try Int.fetchOne(
+                    database,
+                    sql: "SELECT count(*) FROM journal WHERE sequence > ?",
+                    arguments: [after]
+                ) ?? 0
+            let rows = try Row.fetchCursor(
+                database,
+                sql: "SELECT sequence, row FROM journal WHERE sequence > ? ORDER BY sequence",
+                arguments: [after]
+            )
+            while let row = try rows.next() {
+                let sequence = Int64.fromDatabaseValue(row[0]).flatMap { UInt64(exactly: $0) }
+                try take(sequence, try Self.bytes(of: row, at: 1), total)
+            }
+        }
+    }
+
+    func row(_ sequence: UInt64) throws -> [UInt8]? {
+        try database.read { database in
+            let row = try Row.fetchOne(
+                database,
+                sql: "SELECT row FROM journal WHERE sequence = ?",
+                arguments: [Int64(sequence)]
+            )
+            return try row.map { try Self.bytes(of: $0, at: 0) }
+        }
+    }
+
+    private static func bytes(of row: Row, at column: Int) throws -> [UInt8] {
+        try row.withUnsafeData(atIndex: column) { data in data.map { Array($0) } ?? [] }
+    }
+
+    // MARK: Writing. Each call is one transaction, durable when it returns.
+
+    /// Adds rows, the first one under `sequence`.
+    func insert(_ rows: [[UInt8]], from sequence: UInt64) throws {
+        if rows.count == 1 {
+            // A statement is a transaction of its own.
+            try database.writeWithoutTransaction { try Self.insert(rows, sequence, into: $0) }
+        } else {
+            try database.write { try Self.insert(rows, sequence, into: $0) }
+        }
+    }
+
+    private static func insert(
+        _ rows: [[UInt8]],
+        _ sequence: UInt64,
+        into database: Database
+    ) throws {
+        let insert = try database.cachedStatement(
+            sql: "INSERT INTO journal (sequence, row) VALUES (?, ?)"
+        )
+        for (offset, row) in rows.enumerated() {
+            try insert.execute(arguments: [Int64(sequence) + Int64(offset), Data(row)])
+        }
+    }
+
+    /// From now on the journal begins after `mark`.
+    func move(startTo mark: ChainMark) throws {
+        try database.write { try Self.write(mark, to: $0) }
+    }
+
+    private static func write(_ mark: ChainMark, to database: Database) throws {
+        try database.execute(
+            sql: "INSERT OR REPLACE INTO start (id, sequence, high, low) VALUES (1, ?, ?, ?)",
+            arguments: [
+                Int64(mark.sequence), Int64(bitPattern: mark.chain.high),
+                Int64(bitPattern: mark.chain.low),
+            ]
+        )
+    }
+
+    /// Removes some of the rows up to `last`, oldest first: at most `rowsMax`, and no more after
+    /// `bytesMax` are reached. Returns how many.
+    func removeRows(through last: UInt64, rowsMax: Int, bytesMax: Int) throws -> Int {
+        try database.write { database in
+            // The length of a blob stands in its row's header: nothing else is read.
+            let rows = try Row.fetchCursor(
+                database,
+                sql: """
+                    SELECT sequence, length(row) FROM journal
+                    WHERE sequence <= ? ORDER BY sequence LIMIT ?
+                    """,
+                arguments: [Int64(last), rowsMax]
+            )
+            var through: Int64?
+            var count = 0
+            var bytes = 0
+            while bytes < bytesMax, let row = try rows.next() {
+                through = Int64.fromDatabaseValue(row[0])
+                bytes += Int.fromDatabaseValue(row[1]) ?? 0
+                count += 1
+            }
+            guard let through else { return 0 }
+            try database.execute(
+                sql: "DELETE FROM journal WHERE sequence <= ?",
+                arguments: [through]
+            )
+            return count
+        }
+    }
+
+    /// Moves what is in the write-ahead log into the database.
+    func checkpoint() throws {
+        try database.writeWithoutTransaction { database in
+            _ = try database.checkpoint(.passive)
+        }
+    }
+
+    func close() throws { try database.close() }
+
+    /// Makes every later write fail, as a disk may. For tests.
+    func failFromNowOn() throws {
+        try database.writeWithoutTransaction { database in
+            try database.execute(sql: "PRAGMA query_only = 1")
+        }
+    }
+}

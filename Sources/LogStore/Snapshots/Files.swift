@@ -1,0 +1,109 @@
+// The two things that snapshots need of files: one that is being written, and is gone again unless
+// it is kept whole and durable under its name; and one that is read at any place, by several
+// threads if they like.
+
+import Foundation
+import Glibc
+
+/// A file without a name of its own yet.
+final class UnfinishedFile {
+    /// What the names of such files begin with, so that a start can remove what a crash left.
+    static let prefix = "unfinished-"
+
+    private let directory: String
+    private let path: String
+    private let descriptor: CInt
+    private var isKept = false
+    private(set) var byteCount: UInt64 = 0
+    private var unsyncedBytes = 0
+
+    init(in directory: String) throws(LogStoreError) {
+        self.directory = directory
+        path = directory + "/" + Self.prefix + UUID().uuidString
+        descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw .last("open of \(path)") }
+    }
+
+    deinit {
+        Glibc.close(descriptor)
+        // Nothing rests on the removal: the next start does it again.
+        if !isKept { unlink(path) }
+    }
+
+    func append(_ bytes: ArraySlice<UInt8>) throws(LogStoreError) {
+        var rest = bytes
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw .last("write of \(path)") }
+            rest = rest.dropFirst(count)
+        }
+        byteCount += UInt64(bytes.count)
+        unsyncedBytes += bytes.count
+        guard unsyncedBytes >= Limits.snapshotSyncBytes else { return }
+        guard fdatasync(descriptor) == 0 else { throw .last("fdatasync of \(path)") }
+        unsyncedBytes = 0
+    }
+
+    /// What was written so far.
+    func reader() throws(LogStoreError) -> ReadableFile {
+        guard let file = try ReadableFile(path: path) else { throw .io(call: "open", reason: path) }
+        return file
+    }
+
+    /// Makes the file durable under a name, in place of what had it.
+    func keep(as name: String) throws(LogStoreError) {
+        guard fsync(descriptor) == 0 else { throw .last("fsync of \(path)") }
+        guard rename(path, directory + "/" + name) == 0 else { throw .last("rename of \(path)") }
+        isKept = true
+        try DataDirectory.sync(directory)
+    }
+}
+
+/// A file that is open for reading. It can be read after its name is gone.
+final class ReadableFile: Sendable {
+    let path: String
+    let byteCount: UInt64
+    private let descriptor: CInt
+
+    /// Nil where there is no such file.
+    init?(path: String) throws(LogStoreError) {
+        self.path = path
+        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return nil }
+            throw .last("open of \(path)")
+        }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else {
+            let error = LogStoreError.last("fstat of \(path)")
+            Glibc.close(descriptor)
+            throw error
+        }
+        byteCount = UInt64(clamping: status.st_size)
+    }
+
+    deinit { Glibc.close(descriptor) }
+
+    /// The bytes at `offset`: `count` of them, or fewer where the file ends before.
+    func read(at offset: UInt64, count: Int) throws(LogStoreError) -> [UInt8] {
+        let left = byteCount - min(offset, byteCount)
+        let wanted = Int(min(UInt64(clamping: count), left))
+        var failed = false
+        let bytes = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, initialized in
+            let raw = UnsafeMutableRawBufferPointer(buffer)
+            while initialized < wanted {
+                let rest = UnsafeMutableRawBufferPointer(rebasing: raw[initialized...])
+                // Within the file's size, so within what `off_t` holds.
+                let place = off_t(offset) + off_t(initialized)
+                let count = pread(descriptor, rest.baseAddress, rest.count, place)
+                if count < 0, errno == EINTR { continue }
+                failed = count < 0
+                guard count > 0 else { return }
+                initialized += count
+            }
+        }
+        guard !failed else { throw .last("read of \(path)") }
+        return bytes
+    }
+}

@@ -1,0 +1,172 @@
+// The snapshots of all groups: one directory, one file a snapshot, its name the group, index and
+// term in decimal. A file is written under a name of no meaning, synced, renamed, and the directory
+// synced: what has a snapshot's name was whole once.
+//
+// Nothing is remembered between calls, so any thread may do anything at any time, a log sync
+// included. The newest two of a group are kept; a file that is open can be read to its end after it
+// was removed.
+
+import Foundation
+import Glibc
+package import RaftCore
+
+/// Where the snapshots are.
+package struct SnapshotFiles: Sendable {
+    private let directory: String
+    private let cluster: ClusterID
+
+    init(directory: String, cluster: ClusterID) {
+        self.directory = directory
+        self.cluster = cluster
+    }
+
+    // MARK: For callers
+
+    /// Begins a snapshot of this node's own machine.
+    package func writer(
+        of group: GroupID,
+        at mark: SnapshotMark
+    ) throws(LogStoreError) -> SnapshotWriter {
+        try SnapshotWriter(self, header(group, mark))
+    }
+
+    /// Begins a snapshot that another node sends.
+    package func receiver(
+        of group: GroupID,
+        at mark: SnapshotMark
+    ) throws(LogStoreError) -> SnapshotReceiver {
+        try SnapshotReceiver(self, header(group, mark))
+    }
+
+    /// Opens a snapshot; nil where there is none at that position, or none any more.
+    package func reader(
+        of group: GroupID,
+        at position: LogPosition
+    ) throws(LogStoreError) -> SnapshotReader? {
+        let name = SnapshotName(group: group, position: position)
+        guard let file = try ReadableFile(path: path(name)) else { return nil }
+        return try SnapshotReader(file, name, cluster)
+    }
+
+    // MARK: Inside
+
+    /// Each group's snapshots, the newest first. Groups that this node does not have are left out.
+    func names(groupCount: Int) throws(LogStoreError) -> [[SnapshotName]] {
+        var sorted = [[SnapshotName]](repeating: [], count: groupCount)
+        for name in try names() where Int(name.group.rawValue) < groupCount {
+            sorted[Int(name.group.rawValue)].append(name)
+        }
+        return sorted.map { $0.sorted { $0.isNewer(than: $1) } }
+    }
+
+    /// One group's, the newest first.
+    func names(of group: GroupID) throws(LogStoreError) -> [SnapshotName] {
+        try names().filter { $0.group == group }.sorted { $0.isNewer(than: $1) }
+    }
+
+    func isEmpty() throws(LogStoreError) -> Bool { try names().isEmpty }
+
+    /// The first of a group's `names` that is sound and not before `base`; and the damage of those
+    /// that were passed over.
+    func firstSound(
+        of names: [SnapshotName],
+        from base: LogIndex
+    ) throws(LogStoreError) -> (mark: SnapshotMark?, unsound: [Damage]) {
+        var unsound: [Damage] = []
+        for name in names where name.position.index >= base {
+            do throws(LogStoreError) {
+                // Nobody but this process removes files, and nothing else runs yet.
+                guard let reader = try reader(of: name.group, at: name.position) else { continue }
+                try reader.sections { _ in }
+                return (reader.mark, unsound)
+            } catch .damage(let damage) {
+                unsound.append(damage)
+            }
+        }
+        return (nil, unsound)
+    }
+
+    /// Removes what a crash left half written. Only before the first file is begun.
+    func removeUnfinished() throws(LogStoreError) {
+        for name in try list() where name.hasPrefix(UnfinishedFile.prefix) {
+            try remove(directory + "/" + name)
+        }
+    }
+
+    func begin() throws(LogStoreError) -> UnfinishedFile { try UnfinishedFile(in: directory) }
+
+    /// Makes a whole file a snapshot; removes those that it supersedes.
+    func keep(_ file: UnfinishedFile, as name: SnapshotName) throws(LogStoreError) {
+        try file.keep(as: name.text)
+        for old in try names(of: name.group).dropFirst(Limits.snapshotsKept) {
+            try remove(path(old))
+        }
+    }
+
+    private func header(_ group: GroupID, _ mark: SnapshotMark) -> SnapshotHeader {
+        SnapshotHeader(cluster: cluster, group: group, mark: mark)
+    }
+
+    private func path(_ name: SnapshotName) -> String { directory + "/" + name.text }
+
+    private func names() throws(LogStoreError) -> [SnapshotName] {
+        try list().compactMap(SnapshotName.init)
+    }
+
+    private func list() throws(LogStoreError) -> [String] {
+        do {
+            return try FileManager.default.contentsOfDirectory(atPath: directory)
+        } catch {
+            throw .io(call: "listing \(directory)", reason: "\(error)")
+        }
+    }
+
+    /// Another thread may have been faster.
+    private func remove(_ path: String) throws(LogStoreError) {
+        guard unlink(path) == 0 || errno == ENOENT else { throw .last("removal of \(path)") }
+    }
+}
+
+/// The name of a snapshot's file.
+struct SnapshotName: Hashable {
+    var group: GroupID
+    var position: LogPosition
+
+    private static let suffix = ".snapshot"
+
+    /// `00007-00000000000000001234-00000000000000000009.snapshot`: names sort as snapshots do.
+    var text: String {
+        let parts = [
+            Self.decimal(UInt64(group.rawValue), digits: 5),
+            Self.decimal(position.index.rawValue, digits: 20),
+            Self.decimal(position.term.rawValue, digits: 20),
+        ]
+        return parts.joined(separator: "-") + Self.suffix
+    }
+
+    init(group: GroupID, position: LogPosition) {
+        self.group = group
+        self.position = position
+    }
+
+    /// Nil where it is no such name.
+    init?(_ text: String) {
+        guard text.hasSuffix(Self.suffix) else { return nil }
+        let parts = text.dropLast(Self.suffix.count).split(separator: "-")
+        guard parts.count == 3, let group = UInt16(parts[0]), let index = UInt64(parts[1]),
+            let term = UInt64(parts[2])
+        else { return nil }
+        self.group = GroupID(group)
+        position = LogPosition(term: Term(term), index: LogIndex(index))
+        guard self.text == text else { return nil }
+    }
+
+    func isNewer(than other: SnapshotName) -> Bool {
+        (position.index, position.term) > (other.position.index, other.position.term)
+    }
+
+    private static func decimal(_ value: UInt64, digits: Int) -> String {
+        let text = String(value)
+        return String(repeating: "0", count: max(0, digits - text.count)) + text
+    }
+}

@@ -1,0 +1,58 @@
+// Reads a snapshot: its sections, for a machine; or the file as it is in pieces, for a follower.
+
+package import RaftCore
+
+/// A snapshot that is open. It stays readable after the store has removed it, and takes room on the
+/// disk until then.
+package final class SnapshotReader: Sendable {
+    package let group: GroupID
+    package let mark: SnapshotMark
+    private let file: ReadableFile
+    private let header: SnapshotHeader
+
+    /// Throws `LogStoreError.damage` where the file does not begin with the header that its name
+    /// calls for.
+    init(
+        _ file: ReadableFile,
+        _ name: SnapshotName,
+        _ cluster: ClusterID
+    ) throws(LogStoreError) {
+        self.file = file
+        do {
+            header = try SnapshotScanner(file).header
+        } catch {
+            throw error.damage(of: file)
+        }
+        group = header.group
+        mark = header.mark
+        guard header.cluster == cluster, group == name.group, mark.position == name.position else {
+            throw ScanFailure.otherSnapshot.damage(of: file)
+        }
+    }
+
+    /// Bytes of the file.
+    package var byteCount: UInt64 { file.byteCount }
+
+    /// At most `bytesMax` bytes of the file from `offset` on; `gone` where the file ends before.
+    package func read(at offset: UInt64, bytesMax: Int) throws(LogStoreError) -> FetchedChunk {
+        guard offset <= byteCount else { return .gone }
+        let wanted = Int(min(UInt64(max(bytesMax, 0)), byteCount - offset))
+        let bytes = try file.read(at: offset, count: wanted)
+        guard bytes.count == wanted else {
+            throw ScanFailure.truncated.damage(of: file)
+        }
+        return .bytes(bytes[...], isLast: offset + UInt64(wanted) == byteCount)
+    }
+
+    /// Hands out the sections in order, as they were written. Throws `LogStoreError.damage` where
+    /// the file is not sound to its end, or `take` throws: what was taken is of no use then.
+    package func sections(
+        _ take: SectionTaker
+    ) throws(LogStoreError) {
+        do {
+            try SnapshotScanner.scan(file, expected: header, take)
+        } catch {
+            throw error.damage(of: file)
+        }
+    }
+}

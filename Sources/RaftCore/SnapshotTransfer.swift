@@ -1,0 +1,158 @@
+// The leader's side of InstallSnapshot: Raft section 7 and figure 13. A follower that needs entries
+// which are compacted gets the leader's newest snapshot instead.
+//
+// One chunk at a time travels to a follower; its answer names the offset wanted next, so that what
+// was lost is sent again and a transfer goes on where it was. A transfer keeps to the snapshot it
+// began with while the driver still has it. It never holds up compaction: if the log has moved on
+// meanwhile, the follower gets another snapshot in the end. Bytes are bounded by tick, streams by
+// number (`Limits`); whoever is over the bound waits.
+
+/// A snapshot on its way to one follower.
+package struct SnapshotTransfer: Hashable, Sendable {
+    package enum Phase: Hashable, Sendable {
+        /// Waits for its turn, or for the next tick's bytes.
+        case waiting
+        /// The driver was asked for the chunk at `acknowledged`.
+        case fetching
+        /// The chunk from `acknowledged` to `end` is out.
+        case sent(end: UInt64, isLast: Bool)
+    }
+
+    package var mark: SnapshotMark
+    /// The follower has everything before this offset.
+    package var acknowledged: UInt64 = 0
+    package var phase = Phase.waiting
+    /// Heartbeats since anything moved.
+    package var heartbeatsIdle = 0
+
+    init(_ mark: SnapshotMark) { self.mark = mark }
+}
+
+extension RaftNode {
+    /// Heartbeats without an answer after which a chunk is fetched and sent again.
+    private static let idleHeartbeatsMax = 2
+
+    /// The entries that a follower needs are gone.
+    mutating func startSnapshot(to index: Int) {
+        progress[index].state = .snapshot(SnapshotTransfer(snapshot))
+    }
+
+    /// Asks the driver for chunks, as far as streams and bytes of this tick go.
+    mutating func fetchChunks(_ effects: inout Effects) {
+        guard role == .leader else { return }
+        var streams = 0
+        for index in progress.indices {
+            // One that is silent since the last quorum check would keep its turn for good.
+            guard case .snapshot(let transfer) = progress[index].state, progress[index].isActive
+            else { continue }
+            streams += 1
+            guard streams <= configuration.limits.snapshotStreamsMax else { return }
+            guard case .waiting = transfer.phase, snapshotBudget > 0 else { continue }
+            fetchChunk(for: index, transfer, &effects)
+        }
+    }
+
+    private mutating func fetchChunk(
+        for index: Int,
+        _ transfer: SnapshotTransfer,
+        _ effects: inout Effects
+    ) {
+        var transfer = transfer
+        transfer.phase = .fetching
+        progress[index].state = .snapshot(transfer)
+        let bytesMax = configuration.limits.snapshotChunkBytesMax
+        // Counted when asked for: several fetches of one tick must not all see the same rest.
+        snapshotBudget -= bytesMax
+        effects.fetch.append(
+            SnapshotFetch(
+                follower: progress[index].id,
+                mark: transfer.mark,
+                offset: transfer.acknowledged,
+                bytesMax: bytesMax
+            )
+        )
+    }
+
+    mutating func fetched(
+        _ fetch: SnapshotFetch,
+        _ chunk: FetchedChunk,
+        _ effects: inout Effects
+    ) {
+        guard role == .leader, let index = progressIndex(of: fetch.follower),
+            case .snapshot(var transfer) = progress[index].state,
+            case .fetching = transfer.phase, transfer.mark == fetch.mark,
+            transfer.acknowledged == fetch.offset
+        else { return }
+        switch chunk {
+        case .bytes(let bytes, let isLast):
+            let (end, overflow) = fetch.offset.addingReportingOverflow(UInt64(bytes.count))
+            precondition(!overflow, "a snapshot is no longer than its offsets count")
+            transfer.phase = .sent(end: end, isLast: isLast)
+            let message = SnapshotChunk(
+                mark: fetch.mark,
+                offset: fetch.offset,
+                bytes: bytes,
+                isLast: isLast
+            )
+            effects.send.append(envelope(to: fetch.follower, .snapshotChunk(message)))
+        case .gone:
+            transfer = SnapshotTransfer(snapshot)
+        }
+        progress[index].state = .snapshot(transfer)
+    }
+
+    mutating func handleSnapshotResponse(
+        _ response: SnapshotResponse,
+        from follower: NodeID,
+        _ effects: inout Effects
+    ) {
+        guard role == .leader, let index = progressIndex(of: follower) else { return }
+        progress[index].isActive = true
+        guard case .snapshot(var transfer) = progress[index].state,
+            transfer.mark.position == response.position
+        else { return }
+        switch transfer.phase {
+        case .sent(let end, let isLast) where response.wanted == end:
+            transfer.heartbeatsIdle = 0
+            // After the last one only the follower's acknowledgement of it all moves on.
+            if isLast { break }
+            transfer.acknowledged = end
+            transfer.phase = .waiting
+        case .sent where response.wanted == transfer.acknowledged:
+            // A repeat of the answer that the chunk which is out was sent for.
+            return
+        case .sent where response.wanted == 0:
+            // It restarted, or found the whole damaged.
+            transfer = SnapshotTransfer(snapshot)
+        case .sent:
+            // It has less than this transfer believes, or more: a repeat of an old answer may have
+            // set the transfer back. The follower knows best, and says so to each chunk.
+            transfer.acknowledged = response.wanted
+            transfer.phase = .waiting
+        case .waiting, .fetching:
+            return
+        }
+        progress[index].state = .snapshot(transfer)
+    }
+
+    /// The follower has the whole snapshot that it was sent, and the log has moved on beyond it.
+    mutating func restartOvertakenTransfer(to index: Int) {
+        guard case .snapshot(let transfer) = progress[index].state,
+            progress[index].match >= transfer.mark.position.index
+        else { return }
+        startSnapshot(to: index)
+    }
+
+    /// Called at each heartbeat: what stands still is fetched and sent again.
+    mutating func retryStalledTransfers() {
+        for index in progress.indices {
+            guard case .snapshot(var transfer) = progress[index].state else { continue }
+            transfer.heartbeatsIdle += 1
+            if transfer.heartbeatsIdle > Self.idleHeartbeatsMax {
+                transfer.heartbeatsIdle = 0
+                transfer.phase = .waiting
+            }
+            progress[index].state = .snapshot(transfer)
+        }
+    }
+}

@@ -1,0 +1,55 @@
+// When a snapshot is cut: after so many entries or bytes, where that is a fair part of what the
+// snapshot itself will take to write, and never while the one before is still being stored. What
+// was applied before the node started counts from its snapshot, so that a node which restarts often
+// does not let its log grow without end.
+
+import RaftCore
+
+/// How much was applied since the last snapshot.
+struct SnapshotPolicy: Sendable {
+    private let entriesMax: Int
+    private let bytesMax: Int
+    /// Where the last snapshot was cut, or where the machine was restored from one.
+    private var last: LogIndex
+    /// Payload bytes applied since `last`.
+    private var bytes = 0
+    /// A cut is with the driver.
+    private var isStoring = false
+
+    init(tuning: Tuning, from start: LogIndex) {
+        precondition(tuning.snapshotEntries >= 1)
+        precondition(tuning.snapshotBytes >= 1)
+        entriesMax = tuning.snapshotEntries
+        bytesMax = tuning.snapshotBytes
+        last = start
+    }
+
+    mutating func applied(bytes count: Int) { bytes += count }
+
+    /// `stateBytes` is the size of what would be written.
+    func isDue(at applied: LogIndex, stateBytes: Int) -> Bool {
+        guard !isStoring else { return false }
+        let entries = applied.distance(from: last)
+        guard entries >= entriesMax || (bytes >= bytesMax && entries > 0) else { return false }
+        let logBytes = bytes + entries * Limits.entryOverheadBytes
+        return logBytes >= stateBytes / Limits.snapshotCostRatio
+    }
+
+    mutating func cut(at applied: LogIndex) {
+        precondition(!isStoring, "one snapshot at a time")
+        isStoring = true
+        restart(from: applied)
+    }
+
+    /// The driver is done with the cut.
+    mutating func stored() { isStoring = false }
+
+    /// The machine is that of a snapshot from elsewhere. A cut that is out stays out: the driver
+    /// still has to say what became of it.
+    mutating func restored(at index: LogIndex) { restart(from: index) }
+
+    private mutating func restart(from index: LogIndex) {
+        last = index
+        bytes = 0
+    }
+}
