@@ -29,6 +29,7 @@ let package = Package(
         .systemLibrary(name: "CLZ4", providers: [.apt(["liblz4-dev"])]),
         .target(name: "Bytes", dependencies: ["CLZ4"], swiftSettings: settings),
         .target(name: "RaftCore", swiftSettings: settings),
+        .target(name: "Checkers", swiftSettings: settings),
 
         // Row 1.
         .target(name: "SessionMachine", dependencies: ["Bytes"], swiftSettings: settings),
@@ -94,6 +95,14 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        .target(
+            name: "Simulation",
+            dependencies: [
+                "Bytes", "Checkers", "PeerWire", "RaftCore", "Replica", "SessionMachine",
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
 
         // Row 4: argument parsing only.
         .executableTarget(
@@ -113,6 +122,14 @@ let package = Package(
                 "HoldfastClient", "HoldfastServer", "RaftCore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "simulate",
+            dependencies: [
+                "Simulation",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
         ),
@@ -193,6 +210,31 @@ let package = Package(
             dependencies: ["RaftCore", "TestKit"],
             swiftSettings: settings
         ),
+        .testTarget(name: "CheckersTests", dependencies: ["Checkers"], swiftSettings: settings),
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: [
+                "Bytes", "Checkers", "PeerWire", "RaftCore", "Replica", "SessionMachine",
+                "Simulation",
+            ],
+            exclude: ["failed-seeds.txt"],
+            swiftSettings: settings
+        ),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: settings),
     ]
 )
+
+/// With HOLDFAST_PURE=1 the package is its pure modules, their tests and the simulator alone, which
+/// build in a fraction of the time: `scripts/mutate` builds them once for each planted bug.
+if Context.environment["HOLDFAST_PURE"] == "1" {
+    let pure: Set = [
+        "CLZ4", "Bytes", "RaftCore", "SessionMachine", "Replica", "PeerWire", "Checkers",
+        "Simulation", "simulate", "TestKit", "BytesTests", "RaftCoreTests", "SessionMachineTests",
+        "ReplicaTests", "PeerWireTests", "CheckersTests", "SimulationTests",
+    ]
+    package.targets.removeAll { !pure.contains($0.name) }
+    package.dependencies.removeAll { dependency in
+        guard case .sourceControl(_, let location, _) = dependency.kind else { return false }
+        return !["swift-nio.git", "swift-argument-parser.git"].contains { location.hasSuffix($0) }
+    }
+}

@@ -1,0 +1,223 @@
+// What must hold across all nodes of a group, for all time and over all restarts: the properties of
+// figure 3 of the Raft paper, and equal states at equal indexes. Looked at after every turn of any
+// node, each entry once.
+
+import RaftCore
+
+/// What a node has made durable, kept beside its disk and never damaged: what it may vouch for.
+struct DurableShadow {
+    private var votes: [(term: Term, node: NodeID)] = []
+    private var term = Term.zero
+    private(set) var base = LogIndex.zero
+    private var terms: [Term] = []
+
+    private var last: LogIndex { base.advanced(by: terms.count) }
+
+    mutating func stored(_ batch: PersistBatch) {
+        term = batch.hardState.term
+        if let vote = batch.hardState.vote, votes.last?.term != batch.hardState.term {
+            votes.append((batch.hardState.term, vote))
+        }
+        if let position = batch.base {
+            let offset = position.index.distance(from: base)
+            if offset >= 1, offset <= terms.count, terms[offset - 1] == position.term {
+                terms.removeFirst(offset)
+            } else if position.index != base {
+                terms.removeAll()
+            }
+            base = position.index
+        }
+        guard let first = batch.entries.first else { return }
+        terms.removeSubrange(min(first.index.distance(from: base) - 1, terms.count)...)
+        terms.append(contentsOf: batch.entries.map(\.term))
+    }
+
+    /// Whether a vote for `node` in `asked` can never be taken back: it is durable, or the node is
+    /// in a later term for good and has voted for nobody else.
+    func keepsVote(for node: NodeID, in asked: Term) -> Bool {
+        guard let vote = votes.last(where: { $0.term == asked }) else { return term > asked }
+        return vote.node == node
+    }
+
+    /// Whether it has the entry at `index`, of `term` where that is given.
+    func has(_ index: LogIndex, of term: Term?) -> Bool {
+        if index <= base { return true }
+        guard index <= last else { return false }
+        return term == nil || terms[index.distance(from: base) - 1] == term
+    }
+
+    /// What is wrong with a node that starts as `raft` on the disk that this shadows; nil where
+    /// nothing is.
+    func brokenStart(_ raft: RaftNode) -> String? {
+        if raft.term < term { return "has forgotten its term" }
+        if raft.term == term, let vote = votes.last(where: { $0.term == term })?.node,
+            raft.vote != vote
+        {
+            return "has forgotten its vote"
+        }
+        // The whole log goes where it contradicts the snapshot.
+        let isDropped = raft.log.count == 0 && raft.log.base == raft.snapshot.position
+        guard last > raft.log.base.index, !isDropped else { return nil }
+        for index in stride(from: last.rawValue, to: raft.log.base.index.rawValue, by: -1) {
+            let index = LogIndex(index)
+            guard index > base else { break }
+            if raft.log.term(at: index) != terms[index.distance(from: base) - 1] {
+                return "has forgotten entry \(index.rawValue)"
+            }
+        }
+        return nil
+    }
+
+    /// What is wrong with `message` leaving a node in the state `raft`: it vouches for something
+    /// that is not durable. Nil where nothing is.
+    func brokenPromise(in message: Message, of raft: RaftNode) -> String? {
+        switch message.body {
+        case .voteRequest:
+            if !keepsVote(for: message.from, in: message.term) {
+                return "asks for votes before its own is durable"
+            }
+        case .voteResponse(let response):
+            if response.granted, !keepsVote(for: message.to, in: message.term) {
+                return "grants a vote that is not durable"
+            }
+        case .appendResponse(.accepted(let match)):
+            // To a leader of an earlier term it is worth nothing any more: a majority has gone on
+            // to this one without the entries that were cut off here.
+            if message.term == raft.term, !has(match, of: raft.log.term(at: match)) {
+                return "acknowledges entry \(match.rawValue), which is not durable"
+            }
+        default: break
+        }
+        return nil
+    }
+}
+
+/// The judge of a group.
+struct GroupJudge {
+    private struct Slot {
+        var entry: Entry
+        var previous: Term?
+    }
+
+    /// What was ever committed, by index, from 1.
+    private(set) var truth: [Entry] = []
+    /// The term of the leader that committed it.
+    private var committedIn: [Term] = []
+    /// What was ever stored at an index, once for each term.
+    private var slots: [[Slot]] = []
+    /// Memberships that were committed and that a later one has replaced for good.
+    private var superseded: [Membership] = []
+    private var membership: Membership
+    private var leaders: [Term: NodeID] = [:]
+    private var digests: [UInt64?] = []
+
+    /// `first` is the membership with which the group begins.
+    init(first: Membership) { membership = first }
+
+    /// Up to where anything was ever committed.
+    var committed: LogIndex { LogIndex(UInt64(truth.count)) }
+
+    /// Whether `membership` may still decide something.
+    func isCurrent(_ membership: Membership) -> Bool { !superseded.contains(membership) }
+
+    /// Log Matching: of one index and term there is one entry, and one entry before it.
+    mutating func stored(_ batch: PersistBatch, after before: Term?) -> String? {
+        var previous = before
+        for entry in batch.entries {
+            let place = Int(entry.index.rawValue)
+            while slots.count <= place { slots.append([]) }
+            if let known = slots[place].firstIndex(where: { $0.entry.term == entry.term }) {
+                let slot = slots[place][known]
+                if slot.entry != entry { return "two entries \(entry.position.text)" }
+                if let left = slot.previous, let right = previous, left != right {
+                    return "two logs lead to entry \(entry.position.text)"
+                }
+                if slot.previous == nil { slots[place][known].previous = previous }
+            } else {
+                slots[place].append(Slot(entry: entry, previous: previous))
+            }
+            previous = entry.term
+        }
+        return nil
+    }
+
+    /// Election Safety and Leader Completeness.
+    mutating func leads(_ raft: RaftNode, isNew: Bool) -> String? {
+        if let known = leaders[raft.term], known != raft.id {
+            return "two leaders in term \(raft.term.rawValue)"
+        }
+        leaders[raft.term] = raft.id
+        guard isNew else { return nil }
+        var looked = 0
+        for place in truth.indices.reversed() where committedIn[place] < raft.term {
+            let entry = truth[place]
+            if entry.index <= raft.log.base.index { break }
+            if !raft.log.contains(entry.position) {
+                return "the new leader lacks entry \(entry.position.text), which is committed"
+            }
+            looked += 1
+            if looked >= 64 { break }
+        }
+        return nil
+    }
+
+    /// State Machine Safety, by the commit index: what a node takes for committed is what others
+    /// did, and is on the disks of a majority.
+    mutating func committed(
+        _ raft: RaftNode,
+        after judged: inout LogIndex,
+        isOnMajority: (Entry) -> Bool
+    ) -> String? {
+        while judged < raft.commit {
+            let index = judged.next
+            if index <= raft.log.base.index {
+                judged = min(raft.commit, raft.log.base.index)
+                guard judged.rawValue <= UInt64(truth.count) else {
+                    return "a snapshot stands for what was never committed"
+                }
+                if judged == raft.log.base.index, judged > .zero,
+                    truth[Int(judged.rawValue) - 1].term != raft.log.base.term
+                {
+                    return "a snapshot stands for another entry \(raft.log.base.text)"
+                }
+                continue
+            }
+            let entry = raft.log[index]
+            if index.rawValue <= UInt64(truth.count) {
+                let known = truth[Int(index.rawValue) - 1]
+                if known != entry {
+                    return
+                        "commits \(entry.position.text) where \(known.position.text) is committed"
+                }
+            } else {
+                truth.append(entry)
+                committedIn.append(raft.term)
+                if case .membership(let next) = entry.content {
+                    superseded.append(membership)
+                    membership = next
+                }
+                if !isOnMajority(entry) {
+                    return "commits \(entry.position.text), which a majority does not have"
+                }
+            }
+            judged = index
+        }
+        return nil
+    }
+
+    /// Equal indexes, equal states.
+    mutating func applied(_ index: LogIndex, digest: UInt64) -> String? {
+        let place = Int(index.rawValue)
+        while digests.count <= place { digests.append(nil) }
+        guard let known = digests[place] else {
+            digests[place] = digest
+            return nil
+        }
+        return known == digest ? nil : "another state after entry \(index.rawValue)"
+    }
+}
+
+extension LogPosition {
+    /// As traces write it: index, then term.
+    var text: String { "\(index.rawValue)@\(term.rawValue)" }
+}

@@ -1,0 +1,213 @@
+// The course of a run: when a phase ends, and what must be true by then.
+
+import Checkers
+import RaftCore
+import Replica
+import SessionMachine
+
+struct PhaseState {
+    /// The nodes that are healed first.
+    var core: [Int] = []
+    /// By when the phase must have done what it is for.
+    var deadline: UInt64 = 0
+    /// From when on nothing has disturbed the group.
+    var settledAt = UInt64.max
+    var random: Stream
+
+    /// How long after its end something may still be seen in a quiet group: until the next entry
+    /// after the leader's clock has passed it.
+    static let lateBy = 2 * Time.second
+
+    init(seed: UInt64) { random = Stream(seed: seed, .healing) }
+}
+
+extension Simulator {
+    /// Looks where the run stands, and again soon.
+    func look() {
+        switch phase {
+        case .safety:
+            let isLongEnough = now >= options.duration && operations >= options.operations
+            if isLongEnough || now >= options.duration * 6 { beginCore() }
+        case .core:
+            if now > phases.deadline {
+                return fail("no progress within the bound by the healed \(phases.core)")
+            }
+        case .whole:
+            if isConverged() { return beginSettled() }
+            if now > phases.deadline { return fail("not converged: \(describeNodes())") }
+        case .settled:
+            if now > phases.deadline { return fail("no last look within the bound") }
+        case .over: return
+        }
+        queue.schedule(.look, at: now + 100 * Time.millisecond)
+    }
+
+    /// Elections may tie, promises must run out, snapshots travel in small pieces.
+    private var patience: UInt64 {
+        20 * Time.second + 40 * options.electionTimeout + 10 * options.promise
+    }
+
+    // MARK: The core
+
+    private func beginCore() {
+        phase = .core
+        phases.core = drawCore()
+        phases.deadline = now + patience
+        note("only \(phases.core) are healed")
+        endFaults()
+        for node in nodes {
+            if phases.core.contains(node.number) {
+                mend(node)
+            } else {
+                breakForGood(node)
+            }
+        }
+        for number in phases.core { network.isCalm[number] = true }
+        clients[clients.count - 1].script = [
+            .key(Workload.probeKey, .set(RegisterSet(value: 1)), bytes: 8),
+            .key(Workload.probeKey, .get, bytes: 0),
+        ]
+        queue.schedule(.wake(client: clients.count - 1), at: now)
+    }
+
+    /// A random set of nodes with a majority of every membership that may be in force somewhere.
+    private func drawCore() -> [Int] {
+        var candidates = nodes.filter { !$0.isLost && !$0.isDamaged }.map(\.number)
+        phases.random.shuffle(&candidates)
+        let memberships = currentMemberships()
+        // One that is about to be promoted may be a voter in a moment.
+        var core = candidates.filter { candidate in
+            memberships.contains { $0[nodes[candidate - 1].id]?.role == .joining }
+        }
+        for candidate in candidates where !core.contains(candidate) {
+            if memberships.allSatisfy({ hasMajority(core, of: $0) }) { break }
+            let isVoter = memberships.contains { $0.isVoter(nodes[candidate - 1].id) }
+            if isVoter { core.append(candidate) }
+        }
+        return core.sorted()
+    }
+
+    /// Every membership that may be in force somewhere.
+    func currentMemberships() -> [Membership] {
+        nodes.filter { !$0.isLost && judge.isCurrent($0.membership) }.map(\.membership)
+    }
+
+    /// Whether `numbers` can decide for `membership`.
+    func hasMajority(_ numbers: [Int], of membership: Membership) -> Bool {
+        func isMajority(_ half: Half) -> Bool {
+            let voters = membership.members.filter { $0.role.votes(in: half) }
+            let present = voters.count { numbers.contains(Int($0.id.rawValue)) }
+            return voters.isEmpty || present * 2 > voters.count
+        }
+        return isMajority(.new) && (!membership.isJoint || isMajority(.old))
+    }
+
+    private func mend(_ node: SimNode) {
+        node.trouble = DiskTrouble()
+        node.pausedUntil = min(node.pausedUntil, now)
+        resume(node)
+        for other in nodes where other.id != node.id {
+            network.heal(from: node.number, to: other.number)
+            network.heal(from: other.number, to: node.number)
+        }
+        if node.life == .down {
+            queue.schedule(.start(node.number, epoch: node.epoch), at: now + Time.millisecond)
+        }
+    }
+
+    /// It may be dead, unreachable, or half reachable: for the rest it must not matter.
+    private func breakForGood(_ node: SimNode) {
+        switch phases.random.below(4) {
+        case 0: crash(node, restartAfter: nil)
+        case 1: cutOff(node, from: true, to: true)
+        case 2: cutOff(node, from: true, to: false)
+        default: cutOff(node, from: false, to: true)
+        }
+    }
+
+    private func cutOff(_ node: SimNode, from: Bool, to: Bool) {
+        for other in nodes where other.id != node.id {
+            if from { network.cut(from: node.number, to: other.number) }
+            if to { network.cut(from: other.number, to: node.number) }
+        }
+    }
+
+    /// The probing client had an answer.
+    func probed() {
+        guard clients[clients.count - 1].script?.isEmpty == true else { return }
+        switch phase {
+        case .core: beginWhole()
+        case .settled: phase = .over
+        default: break
+        }
+    }
+
+    // MARK: The whole
+
+    private func beginWhole() {
+        phase = .whole
+        phases.deadline = now + patience + 30 * Time.second
+        note("all are healed")
+        network.healAll()
+        for node in nodes {
+            network.isCalm[node.number] = true
+            mend(node)
+        }
+    }
+
+    /// The nodes that take part and can be expected to.
+    private func expected() -> [SimNode]? {
+        let leaders = nodes.filter { $0.process?.replica.isLeader == true }
+        guard let leader = leaders.max(by: { term($0) < term($1) }) else { return nil }
+        let members = leader.membership
+        if members.isJoint { return nil }
+        var group: [SimNode] = []
+        for member in members.members {
+            let node = nodes[Int(member.id.rawValue) - 1]
+            if node.isLost { continue }
+            // One that waits to be promoted, and can be, is promoted.
+            if member.role == .joining { return nil }
+            group.append(node)
+        }
+        return group
+    }
+
+    private func term(_ node: SimNode) -> UInt64 { node.process?.replica.raft.term.rawValue ?? 0 }
+
+    private func isConverged() -> Bool {
+        if clients.contains(where: { $0.current != nil }) { return false }
+        guard let group = expected(), let first = group.first?.process?.replica else {
+            return false
+        }
+        return group.allSatisfy { node in
+            guard let replica = node.process?.replica else { return false }
+            let raft = replica.raft
+            return replica.applied == first.applied && raft.log.last == first.raft.log.last
+                && raft.commit == raft.log.last.index && replica.applied == raft.commit
+                && replica.machine.digest == first.machine.digest
+        }
+    }
+
+    private func describeNodes() -> String {
+        nodes.map { node in
+            guard let replica = node.process?.replica else { return "\(node.number) \(node.life)" }
+            let raft = replica.raft
+            return
+                "\(node.number) \(raft.role) term \(raft.term.rawValue) log \(raft.log.last.text)"
+                + " commit \(raft.commit.rawValue) applied \(replica.applied.rawValue)"
+        }
+        .joined(separator: "; ")
+    }
+
+    // MARK: The last look
+
+    private func beginSettled() {
+        phase = .settled
+        phases.settledAt = now + Time.second
+        note("converged")
+        let look = phases.settledAt + PhaseState.lateBy + Time.second
+        phases.deadline = look + patience
+        clients[clients.count - 1].script = workload.lastLook()
+        queue.schedule(.wake(client: clients.count - 1), at: look)
+    }
+}

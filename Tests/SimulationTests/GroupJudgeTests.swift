@@ -1,0 +1,146 @@
+import RaftCore
+import Testing
+
+@testable import Simulation
+
+struct GroupJudgeTests {
+    private func commit(
+        _ judge: inout GroupJudge,
+        _ node: RaftNode,
+        isOnMajority: Bool = true
+    ) -> String? {
+        var judged = LogIndex.zero
+        return judge.committed(node, after: &judged) { _ in isOnMajority }
+    }
+
+    @Test("A second leader of a term is found")
+    func leaders() {
+        var judge = GroupJudge(first: three)
+        #expect(judge.leads(raft(1, term: 3, []), isNew: true) == nil)
+        #expect(judge.leads(raft(1, term: 3, []), isNew: false) == nil)
+        #expect(judge.leads(raft(2, term: 4, []), isNew: true) == nil)
+        #expect(judge.leads(raft(2, term: 3, []), isNew: true) != nil)
+    }
+
+    @Test("A new leader without a committed entry is found, unless it is of an older term")
+    func completeness() {
+        var judge = GroupJudge(first: three)
+        #expect(commit(&judge, raft(1, term: 3, [entry(1, 1), entry(2, 3)])) == nil)
+        #expect(judge.leads(raft(2, term: 4, [entry(1, 1)]), isNew: true) != nil)
+        #expect(judge.leads(raft(2, term: 5, [entry(1, 1), entry(2, 2)]), isNew: true) != nil)
+        #expect(judge.leads(raft(2, term: 2, [entry(1, 1)]), isNew: true) == nil)
+        #expect(judge.leads(raft(3, term: 6, [entry(1, 1), entry(2, 3)]), isNew: true) == nil)
+    }
+
+    @Test("Two committed entries at one index are found, in their terms and in their bytes")
+    func safety() {
+        var judge = GroupJudge(first: three)
+        #expect(commit(&judge, raft(1, term: 3, [entry(1, 1), entry(2, 3)])) == nil)
+        #expect(commit(&judge, raft(2, term: 3, [entry(1, 1), entry(2, 3)])) == nil)
+        #expect(commit(&judge, raft(2, term: 3, [entry(1, 1), entry(2, 2)])) != nil)
+        #expect(commit(&judge, raft(2, term: 3, [entry(1, 1, [8])])) != nil)
+    }
+
+    @Test("A commit without a majority is found")
+    func majority() {
+        var judge = GroupJudge(first: three)
+        #expect(commit(&judge, raft(1, term: 1, [entry(1, 1)]), isOnMajority: false) != nil)
+    }
+
+    @Test("Log matching is broken by another entry, or by another one before it")
+    func matching() {
+        var judge = GroupJudge(first: three)
+        let first = batch([entry(1, 1), entry(2, 2)], term: 2)
+        #expect(judge.stored(first, after: .zero) == nil)
+        #expect(judge.stored(first, after: .zero) == nil)
+        #expect(judge.stored(batch([entry(2, 2, [9])], term: 2), after: Term(1)) != nil)
+        #expect(judge.stored(batch([entry(2, 2)], term: 2), after: Term(2)) != nil)
+        #expect(judge.stored(batch([entry(2, 3)], term: 3), after: Term(2)) == nil)
+    }
+
+    @Test("Another state after the same entry is found")
+    func digest() {
+        var judge = GroupJudge(first: three)
+        #expect(judge.applied(LogIndex(5), digest: 1) == nil)
+        #expect(judge.applied(LogIndex(5), digest: 1) == nil)
+        #expect(judge.applied(LogIndex(6), digest: 2) == nil)
+        #expect(judge.applied(LogIndex(5), digest: 2) != nil)
+    }
+
+    @Test("A membership counts until a later one is committed")
+    func memberships() {
+        var judge = GroupJudge(first: three)
+        let two = Membership(voters: [NodeID(1), NodeID(2)])
+        let change = Entry(term: Term(1), index: LogIndex(1), content: .membership(two))
+        #expect(judge.isCurrent(three))
+        #expect(commit(&judge, raft(1, term: 1, [change])) == nil)
+        #expect(!judge.isCurrent(three))
+        #expect(judge.isCurrent(two))
+    }
+}
+
+struct DurableShadowTests {
+    private func message(_ term: UInt64, _ body: Message.Body) -> Message {
+        Message(from: NodeID(1), to: NodeID(2), term: Term(term), body: body)
+    }
+
+    @Test("A vote that is not durable may not leave")
+    func votes() {
+        var shadow = DurableShadow()
+        let node = raft(1, term: 2, [])
+        let grant = message(2, .voteResponse(VoteResponse(granted: true)))
+        let ask = message(2, .voteRequest(VoteRequest(last: .origin, isTransfer: false)))
+        #expect(shadow.brokenPromise(in: grant, of: node) != nil)
+        #expect(shadow.brokenPromise(in: ask, of: node) != nil)
+        shadow.stored(batch([], term: 2, vote: 2))
+        #expect(shadow.brokenPromise(in: grant, of: node) == nil)
+        #expect(shadow.brokenPromise(in: ask, of: node) != nil)
+        shadow.stored(batch([], term: 4))
+        // It can vote for nobody in term 3 any more, so this vote cannot be taken back.
+        let late = message(3, .voteResponse(VoteResponse(granted: true)))
+        #expect(shadow.brokenPromise(in: late, of: node) == nil)
+        #expect(shadow.brokenPromise(in: ask, of: node) != nil)
+    }
+
+    @Test("An acknowledgement of what is not durable may not leave")
+    func acknowledgements() {
+        var shadow = DurableShadow()
+        let node = raft(1, term: 2, [entry(1, 1), entry(2, 2)])
+        let one = message(2, .appendResponse(.accepted(match: LogIndex(1))))
+        let two = message(2, .appendResponse(.accepted(match: LogIndex(2))))
+        #expect(shadow.brokenPromise(in: one, of: node) != nil)
+        shadow.stored(batch([entry(1, 1)], term: 1))
+        #expect(shadow.brokenPromise(in: one, of: node) == nil)
+        #expect(shadow.brokenPromise(in: two, of: node) != nil)
+        // Another entry at its place: the one that is acknowledged was cut off.
+        shadow.stored(batch([entry(2, 1)], term: 1))
+        #expect(shadow.brokenPromise(in: two, of: node) != nil)
+        shadow.stored(batch([entry(2, 2)], term: 2))
+        #expect(shadow.brokenPromise(in: two, of: node) == nil)
+    }
+
+    @Test("A node that starts without what it had stored is found")
+    func start() {
+        var shadow = DurableShadow()
+        shadow.stored(batch([entry(1, 1), entry(2, 2)], term: 2))
+        #expect(shadow.brokenStart(raft(1, term: 2, [entry(1, 1), entry(2, 2)])) == nil)
+        #expect(shadow.brokenStart(raft(1, term: 2, [entry(1, 1)])) != nil)
+        #expect(shadow.brokenStart(raft(1, term: 2, [entry(1, 1), entry(2, 1)])) != nil)
+        shadow.stored(batch([], term: 3, vote: 2))
+        #expect(shadow.brokenStart(raft(1, term: 3, [entry(1, 1), entry(2, 2)])) != nil)
+        #expect(shadow.brokenStart(raft(1, term: 2, [entry(1, 1), entry(2, 2)])) != nil)
+        #expect(shadow.brokenStart(raft(1, term: 4, [entry(1, 1), entry(2, 2)])) == nil)
+    }
+
+    @Test("A snapshot stands for what it replaced")
+    func base() {
+        var shadow = DurableShadow()
+        shadow.stored(batch([entry(1, 1), entry(2, 1), entry(3, 1)], term: 1))
+        shadow.stored(batch([], term: 1, base: LogPosition(term: Term(1), index: LogIndex(2))))
+        #expect(shadow.has(LogIndex(2), of: Term(9)))
+        #expect(shadow.has(LogIndex(3), of: Term(1)))
+        #expect(!shadow.has(LogIndex(3), of: Term(2)))
+        shadow.stored(batch([], term: 1, base: LogPosition(term: Term(1), index: LogIndex(9))))
+        #expect(!shadow.has(LogIndex(10), of: nil))
+    }
+}
