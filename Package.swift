@@ -208,6 +208,7 @@ let package = Package(
         .testTarget(
             name: "RaftCoreTests",
             dependencies: ["RaftCore", "TestKit"],
+            exclude: ["Transcripts"],
             swiftSettings: settings
         ),
         .testTarget(name: "CheckersTests", dependencies: ["Checkers"], swiftSettings: settings),
