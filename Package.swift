@@ -144,10 +144,12 @@ let package = Package(
         .testTarget(
             name: "HoldfastServerTests",
             dependencies: [
-                "Commands", "HoldfastServer", "HoldfastWire", "LogStore", "RaftCore", "Replica",
+                "Commands", "HoldfastServer", "HoldfastWire", "LogStore", "PeerWire", "RaftCore",
+                "Replica", "SessionMachine",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: settings
         ),

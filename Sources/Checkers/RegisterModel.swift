@@ -142,3 +142,9 @@ package struct RegisterModel: SequentialModel {
         }
     }
 }
+
+extension RegisterModel {
+    /// The same as `judge`. Here the compiler knows what it searches, which makes it several times
+    /// as fast as a search that is asked for from another module.
+    package func verdict(on history: [Operation<Call, Reply>]) -> Verdict { judge(history) }
+}

@@ -371,3 +371,9 @@ package struct SessionRules: Hashable, Sendable {
     /// How long after its last logged use a session ends; nil without an idle timeout.
     func idleEnd(_ idle: UInt64) -> UInt64? { idle == 0 ? nil : plus(idle, granularity(idle)) }
 }
+
+extension SessionModel {
+    /// The same as `judge`. Here the compiler knows what it searches, which makes it several times
+    /// as fast as a search that is asked for from another module.
+    package func verdict(on history: [Operation<Call, Reply>]) -> Verdict { judge(history) }
+}

@@ -17,6 +17,9 @@ package struct RequestBounds: Sendable {
     package static let agentBytesMax = 1_024
     /// Reason and actor of a revocation.
     package static let reasonBytesMax = 256
+    /// The id of a node, in the configuration too. Ids only grow and are never given again: a slip
+    /// of the finger near the end of all numbers would be the last node that can be added.
+    package static let nodeIDMax = 1_000_000_000
     /// A pattern of SCAN. Matching takes up to pattern times key steps for each key of a page.
     package static let patternBytesMax = 256
     /// Keys that one page of SCAN looks at, whatever COUNT says: it holds up its group meanwhile.

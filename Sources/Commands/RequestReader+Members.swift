@@ -71,7 +71,7 @@ extension RequestReader {
     /// Ids begin at 1.
     private func nodeID(_ frame: RequestFrame, _ place: Int) throws(RequestError) -> UInt64 {
         let id = try integer(frame, place)
-        guard id > 0 else { throw .notInteger }
+        guard (1...Int64(RequestBounds.nodeIDMax)).contains(id) else { throw .notInteger }
         return UInt64(id)
     }
 }

@@ -25,11 +25,15 @@ enum Limits {
     /// Nanoseconds for which a stream may keep its place without asking for a piece. A follower
     /// that was lost is found out in an election timeout; its group's core may begin again.
     static let snapshotStreamPatience: UInt64 = 5_000_000_000
+    /// Ticks between two looks for such streams: some seconds.
+    static let snapshotSweepTicks = 64
+    /// Nanoseconds before a snapshot that the disk did not take is asked for again.
+    static let snapshotRetryPause: Int64 = 5_000_000_000
     /// Nanoseconds between two slices of cleaning while commits wait: a slice takes up to 10 ms, so
     /// that cleaning takes a sixth of a busy disk thread at most.
     static let cleaningInterval: UInt64 = 50_000_000
-    /// Refused peers whose last report is remembered.
-    static let refusalsMax = 64
-    /// Nanoseconds between two reports of a peer that is refused again and again.
-    static let refusalInterval: UInt64 = 60_000_000_000
+    /// Reports about peers that are remembered: two kinds for more peers than a cluster has.
+    static let reportsMax = 64
+    /// Nanoseconds between two reports of a thing that happens to a peer again and again.
+    static let reportInterval: UInt64 = 60_000_000_000
 }

@@ -126,7 +126,6 @@ struct JournalMap {
     func base(of group: GroupID) -> LogPosition { groups[Int(group.rawValue)].base }
     func last(of group: GroupID) -> LogIndex { groups[Int(group.rawValue)].last }
     func liveBytes(of group: GroupID) -> Int { groups[Int(group.rawValue)].bytes }
-    func latestRow(of group: GroupID) -> UInt64? { groups[Int(group.rawValue)].latestRow }
     func oldestRow(of group: GroupID) -> UInt64? { groups[Int(group.rawValue)].oldestRow }
 
     /// Whether the stored log has that very entry, or begins after it.

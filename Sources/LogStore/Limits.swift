@@ -51,6 +51,6 @@ enum Limits {
     /// syncs of the log.
     static let snapshotSyncBytes = 8 * 1024 * 1024
     /// Snapshots of one group that are kept. The older one serves while the log reaches back to it,
-    /// should the newer turn out unreadable.
+    /// should the newer turn out unreadable or senseless.
     static let snapshotsKept = 2
 }

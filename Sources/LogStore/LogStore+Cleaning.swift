@@ -104,7 +104,7 @@ extension LogStore {
         while budget > 0, let plan, let group = plan.groups.last {
             guard let oldest = map.oldestRow(of: group), oldest < plan.cut else {
                 // It has moved on by itself.
-                finish(group)
+                finishGroup()
                 continue
             }
             // A group without entries costs something too.
@@ -116,7 +116,7 @@ extension LogStore {
                 rebase: .anew(map.base(of: group)),
                 entries: self.plan?.read ?? []
             )
-            finish(group)
+            finishGroup()
             parts.append(part)
         }
         guard !parts.isEmpty else { return }
@@ -126,7 +126,7 @@ extension LogStore {
         statistics.carriedBytes += statistics.bytes - before
     }
 
-    private func finish(_ group: GroupID) {
+    private func finishGroup() {
         plan?.groups.removeLast()
         plan?.read = []
     }

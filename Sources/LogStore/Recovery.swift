@@ -12,12 +12,12 @@ package import RaftCore
 package struct RecoveredGroup: Sendable {
     package var group: GroupID
     package var hardState = HardState()
-    /// The newest sound snapshot on the disk; not before `base`. Nil in a directory that has never
-    /// stored anything: its first snapshot must be made before the first batch is stored.
+    /// The newest snapshot on the disk that could be loaded; not before `base`. Nil in a directory
+    /// that has never stored anything: its first snapshot must be made before the first batch is
+    /// stored.
     package var snapshot: SnapshotMark?
-    /// Newer snapshots that are not sound. What they stood for is still in the log; an operator
-    /// should know.
-    package var unsound: [Damage] = []
+    /// Newer snapshots that could not be. An operator should know.
+    package var passedOver: [PassedOver] = []
     /// The log begins after this position.
     package var base = LogPosition.origin
     /// What follows `base`, without gaps.

@@ -1,5 +1,9 @@
 // The formats that nodes write to each other, and how a writer learns which one its reader knows,
-// so that the nodes of a cluster can be upgraded one by one.
+// so that the nodes of a cluster can be upgraded one by one from now on.
+//
+// No release spoke version 1, and none could be upgraded from it in place: the log's own format
+// changed with it. It is what there is to try the next upgrade against: the simulator runs clusters
+// in which some nodes speak version 1 only.
 //
 // A link goes one way, so nothing on it tells the writer about the reader. The reader's own link to
 // the writer does: its hello names the highest version it understands. Until that hello is in, and
@@ -63,8 +67,7 @@ package struct PeerVersions: Sendable {
     private let own: CodecVersion
     private var peers: [Peer] = []
 
-    /// `own` is the highest version that this node may write; below the latest where an operator
-    /// wants a way back to an older release.
+    /// `own` is the highest version that this node writes.
     package init(own: CodecVersion) { self.own = own }
 
     /// A link from a peer said hello. The newest hello counts: a peer that restarted with another

@@ -1,9 +1,9 @@
 // How a node introduces itself on a link: which cluster, which node, which disk, which formats.
 //
-// A release that knows version 1 only takes exactly the hello of version 1 and closes the
-// connection on anything else. So the hello stays as it is, and what it has no room for follows in
-// a frame that such a release reads and disregards: a message of group 0 in term 0, an answer to an
-// append that nobody sent. No leader has term 0, so no node ever says this and means it.
+// A build that knows version 1 only takes exactly the hello of version 1 and closes the connection
+// on anything else. So the hello stays as it is, and what it has no room for follows in a frame
+// that such a build reads and disregards: a message of group 0 in term 0, an answer to an append
+// that nobody sent. No leader has term 0, so no node ever says this and means it.
 //
 //     append response, rejected     previous index   the highest version understood
 //                                   hint's term      the incarnation's upper 32 bits

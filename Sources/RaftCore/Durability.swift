@@ -38,6 +38,30 @@ struct Durability: Sendable {
         }
     }
 
+    mutating func hold(_ message: Message) { Self.hold(message, in: &held) }
+
+    /// An acknowledgement takes the place of one that waits and says less: a disk that hangs must
+    /// not fill the memory with them.
+    private static func hold(_ message: Message, in waiting: inout [Message]) {
+        if case .appendResponse(.accepted(let match)) = message.body, let last = waiting.last,
+            last.to == message.to, last.term == message.term,
+            case .appendResponse(.accepted(let before)) = last.body, before <= match
+        {
+            waiting.removeLast()
+        }
+        waiting.append(message)
+    }
+
+    /// Nothing needs to be stored: what waits goes with the batch that is being written.
+    mutating func holdForBatchInFlight() {
+        guard var batch = inFlight else { return }
+        // Give the batch back its only reference, so that its messages grow in place.
+        inFlight = nil
+        for message in held { Self.hold(message, in: &batch.held) }
+        inFlight = batch
+        held.removeAll(keepingCapacity: true)
+    }
+
     /// The hard state on the disk once the batch in flight is.
     var handedOut: HardState { inFlight?.hardState ?? stored }
 }
@@ -45,7 +69,7 @@ struct Durability: Sendable {
 extension RaftNode {
     /// Sends `message` once everything this node has taken in by now is durable.
     mutating func sendWhenDurable(_ message: Message) {
-        durability.held.append(message)
+        durability.hold(message)
     }
 
     /// Forms the next batch, if the disk is free and something is dirty; lets go of messages that
@@ -55,8 +79,7 @@ extension RaftNode {
             guard durability.inFlight == nil else {
                 if !isDirty {
                     // Everything they speak of is in the batch that is being written.
-                    durability.inFlight?.held.append(contentsOf: durability.held)
-                    durability.held.removeAll(keepingCapacity: true)
+                    durability.holdForBatchInFlight()
                 }
                 return
             }

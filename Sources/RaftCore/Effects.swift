@@ -1,6 +1,7 @@
 // What a step asks its driver to do, as data. Whatever stands here may be carried out at once and
-// in any order: a message that needs something durable first is kept inside until `.persisted`
-// comes back.
+// in any order, but for `restore`, which comes before `applyThrough`, and `chunks`, each after the
+// one before. A message that needs something durable first is kept inside until `.persisted` comes
+// back.
 
 /// What must be on the disk, in one transaction, before `.persisted(mark)` is fed back.
 package struct PersistBatch: Hashable, Sendable {
@@ -142,6 +143,9 @@ package struct Effects: Sendable {
     package var fetch: [SnapshotFetch] = []
     /// Pieces of a leader's snapshot to be kept.
     package var chunks: [ReceivedChunk] = []
+    /// The newest snapshot is gone, or no follower can use it: another one is wanted soon, be it at
+    /// the same entry.
+    package var isSnapshotWanted = false
     /// The machine must become that of this snapshot, before anything else is applied.
     package var restore: SnapshotMark?
     /// What other nodes, and this one, say of their machines. For a leader.
@@ -163,6 +167,7 @@ package struct Effects: Sendable {
         membership = nil
         fetch.removeAll(keepingCapacity: true)
         chunks.removeAll(keepingCapacity: true)
+        isSnapshotWanted = false
         restore = nil
         fingerprints.removeAll(keepingCapacity: true)
         violation = nil

@@ -58,7 +58,10 @@ extension RaftNode {
         let reached = quorum.reached(
             by: progress.lazy.map { $0.id == own || $0.isActive ? 1 : 0 }
         )
-        for index in progress.indices { progress[index].isActive = false }
+        for index in progress.indices {
+            progress[index].wasActive = progress[index].isActive
+            progress[index].isActive = false
+        }
         return reached == 1
     }
 
@@ -96,7 +99,6 @@ extension RaftNode {
 
     private mutating func leaveLeadership() {
         ballot = Ballot()
-        isTransferElection = false
         progress = []
         transfer = nil
         uncommittedBytes = 0
@@ -126,12 +128,11 @@ extension RaftNode {
         resetElectionTimer()
         leaveLeadership()
         role = .candidate
-        isTransferElection = isTransfer
         term = term.next
         vote = id
         leader = nil
-        let request = VoteRequest(last: log.last, isTransfer: isTransfer)
         incoming = nil
+        let request = VoteRequest(last: log.last, isTransfer: isTransfer)
         for voter in membership.voters {
             let body: Message.Body =
                 voter == id

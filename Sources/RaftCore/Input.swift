@@ -22,6 +22,8 @@ package enum Input: Sendable {
     case snapshotStored(SnapshotMark)
     /// A piece of this node's snapshot that `Effects.fetch` asked for.
     case fetched(SnapshotFetch, FetchedChunk)
+    /// The driver has kept the chunks of the snapshot at this position up to this offset.
+    case chunkKept(LogPosition, through: UInt64)
     /// All chunks of `mark` that `Effects.chunks` handed out make a sound snapshot, which is
     /// durable. The machine must be exchanged for it when `Effects.restore` says so, not before.
     case snapshotReceived(SnapshotMark)

@@ -12,9 +12,9 @@ extension RaftNode {
     mutating func transferLeadership(to target: NodeID, _ effects: inout Effects) {
         guard role == .leader, target != id, membership.isVoter(target) else { return }
         if transfer?.target == target { return }
+        // The timeout of the transfer is the next quorum check, which other targets do not put off.
+        if transfer == nil { electionElapsed = 0 }
         transfer = Transfer(target: target, isTimeoutNowSent: false)
-        // The timeout of the transfer is the next quorum check.
-        electionElapsed = 0
         sendTimeoutNowIfCaughtUp(&effects)
     }
 

@@ -21,8 +21,9 @@ package struct Limits: Sendable {
     /// Payload bytes of one chunk of a snapshot: as an append, it must not hold up the heartbeat
     /// behind it.
     package var snapshotChunkBytesMax = 256 * 1024
-    /// Snapshot bytes a leader sends in one tick, to all followers together. At a tick of 50 ms
-    /// this is 80 MB/s: a follower that comes back must not take the network from the others.
+    /// Snapshot bytes that the leader of a group sends in one tick, to all its followers together:
+    /// 80 MB/s at a tick of 50 ms. A follower that comes back must not take the network from the
+    /// others. The driver bounds how many groups of a node send at a time.
     package var snapshotBytesPerTickMax = 4 * 1024 * 1024
     /// Followers of one group that get a snapshot at the same time; others wait for their turn.
     package var snapshotStreamsMax = 2

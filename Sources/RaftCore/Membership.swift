@@ -115,8 +115,8 @@ package enum MembershipChange: Hashable, Sendable {
 package enum MembershipRefusal: Hashable, Sendable, Error {
     /// Somebody else leads; who, if known.
     case notLeader(NodeID?)
-    /// Another change is under way, or this leader has not committed in its term yet: one at a time
-    /// (dissertation section 4.1).
+    /// Another change is under way, this leader has not committed in its term yet, or it is handing
+    /// over: one at a time (dissertation section 4.1).
     case inProgress
     /// The id is in use or was used before.
     case idUsed(highest: NodeID)
@@ -127,6 +127,9 @@ package enum MembershipRefusal: Hashable, Sendable, Error {
     case notCaughtUp(entries: Int)
     /// The last voter cannot leave.
     case lastVoter
+    /// Too many of the voters that there would be have not been heard of lately: nothing could be
+    /// decided any more, not even to take the change back.
+    case wouldLoseQuorum
     /// There would be more than `Limits.membersMax`, or a contact above `Limits.contactBytesMax`.
     case tooLarge
 }

@@ -7,7 +7,8 @@
 // One change at a time: none begins before the one before is committed, in whatever term it began,
 // nor before this leader has committed an entry of its own term (the correction of July 2015 to
 // single-server changes, kept here for all). A leader that is not a voter any more steps down once
-// that is committed, and tells the most up-to-date voter to take over (section 4.2.2).
+// that is committed, and tells the most up-to-date voter that it hears of to take over (section
+// 4.2.2).
 
 extension RaftNode {
     mutating func changeMembership(
@@ -20,6 +21,8 @@ extension RaftNode {
             return
         }
         switch changed(by: change) {
+        case .success(let membership) where !isReachable(membership):
+            effects.changes.append((token, .refused(.wouldLoseQuorum)))
         case .success(let membership):
             appendMembership(membership)
             effects.changes.append((token, .begun(log.last)))
@@ -43,10 +46,7 @@ extension RaftNode {
         case .promote(let id):
             guard let member = membership[id] else { return .failure(.unknownMember(id)) }
             guard member.role.isLearner else { return .failure(.alreadyVoter(id)) }
-            let lag = log.last.index.distance(from: progressOf(id)?.match ?? .zero)
-            guard lag <= configuration.limits.promotionLagMax else {
-                return .failure(.notCaughtUp(entries: lag))
-            }
+            guard isCaughtUp(id) else { return .failure(.notCaughtUp(entries: lag(of: id))) }
             return .success(membership.promoting(id))
         case .remove(let id):
             guard let member = membership[id] else { return .failure(.unknownMember(id)) }
@@ -111,20 +111,35 @@ extension RaftNode {
         } else if !membership.isVoter(id) {
             leaveGroup(&effects)
         } else if hasCommittedInTerm, transfer == nil, let id = learnerToPromote {
-            appendMembership(membership.promoting(id))
+            let promoted = membership.promoting(id)
+            if isReachable(promoted) { appendMembership(promoted) }
         }
     }
 
-    private var learnerToPromote: NodeID? {
-        let lagMax = configuration.limits.promotionLagMax
-        for (member, follower) in zip(membership.members, progress)
-        where member.role == .joining && follower.isActive {
-            guard case .replicate = follower.state,
-                log.last.index.distance(from: follower.match) <= lagMax
-            else { continue }
-            return member.id
+    /// Whether enough of the voters of `membership` have been heard of lately to commit it, and to
+    /// go on after it.
+    private func isReachable(_ membership: Membership) -> Bool {
+        let isHeard = membership.members.map { member in
+            member.id == id || progressOf(member.id)?.isHeardOfLately == true ? 1 : 0
         }
-        return nil
+        let settled = membership.leavingJoint
+        let isHeardLater = zip(membership.members, isHeard).filter { settled[$0.0.id] != nil }
+        return Quorum(membership).reached(by: isHeard) == 1
+            && Quorum(settled).reached(by: isHeardLater.map(\.1)) == 1
+    }
+
+    private var learnerToPromote: NodeID? {
+        membership.members.first { $0.role == .joining && isCaughtUp($0.id) }?.id
+    }
+
+    /// Whether a learner, as a voter, would keep up.
+    private func isCaughtUp(_ id: NodeID) -> Bool {
+        guard let follower = progressOf(id), case .replicate = follower.state else { return false }
+        return follower.isHeardOfLately && lag(of: id) <= configuration.limits.promotionLagMax
+    }
+
+    private func lag(of id: NodeID) -> Int {
+        log.last.index.distance(from: progressOf(id)?.match ?? .zero)
     }
 
     /// Section 4.2.2: "a leader that is removed from the configuration steps down once the C_new
@@ -132,7 +147,12 @@ extension RaftNode {
     private mutating func leaveGroup(_ effects: inout Effects) {
         broadcastHeartbeat(&effects)
         let voters = progress.filter { membership.isVoter($0.id) }
-        if let successor = voters.max(by: { $0.match < $1.match }) {
+        let successor = voters.max { left, right in
+            (left.isHeardOfLately ? 1 : 0, left.match) < (
+                right.isHeardOfLately ? 1 : 0, right.match
+            )
+        }
+        if let successor {
             effects.send.append(envelope(to: successor.id, .timeoutNow))
         }
         becomeFollower(term: term, leader: nil)

@@ -33,6 +33,8 @@ package struct Progress: Hashable, Sendable {
     package internal(set) var state: State
     /// Heard from since the leader last checked its quorum.
     package internal(set) var isActive: Bool
+    /// Heard from between the two quorum checks before.
+    var wasActive = false
     /// The newest round of heartbeats that the follower confirmed, and when that round was sent.
     package internal(set) var round: ReadRound
     package internal(set) var confirmedAt: Instant
@@ -49,6 +51,8 @@ package struct Progress: Hashable, Sendable {
         confirmedAt = .zero
         matchAtHeartbeat = .zero
     }
+
+    var isHeardOfLately: Bool { isActive || wasActive }
 
     /// Whether an append may be sent now.
     func maySend(_ limits: Limits) -> Bool {
@@ -95,23 +99,21 @@ package struct Progress: Hashable, Sendable {
         }
     }
 
-    /// The follower has no entry like the one before what was sent. Returns whether that is news.
-    mutating func rejected(previous: LogIndex, retryAfter agreement: LogIndex) -> Bool {
+    /// The follower has no entry like the one before what was sent.
+    mutating func rejected(previous: LogIndex, retryAfter agreement: LogIndex) {
         switch state {
         case .replicate:
             // A late answer: the follower has acknowledged more since.
-            guard previous > match else { return false }
+            guard previous > match else { return }
             state = .probe(.ready)
             next = match.next
-            return true
         case .probe:
             // Only the answer to the one probe in flight counts; others are late repeats.
-            guard previous == next.previous else { return false }
+            guard previous == next.previous else { return }
             next = max(min(previous, agreement.next), match.next)
             state = .probe(.ready)
-            return true
         case .snapshot:
-            return false
+            return
         }
     }
 

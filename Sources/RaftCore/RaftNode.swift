@@ -47,9 +47,6 @@ package struct RaftNode: Sendable {
 
     /// Valid in the roles preCandidate and candidate.
     var ballot = Ballot()
-    /// Whether the election was asked for by the leader. Valid in role candidate.
-    var isTransferElection = false
-
     /// Valid in role leader, one for every member, in the order of the membership.
     package internal(set) var progress: [Progress] = []
     /// Where this leader's term begins. Valid in role leader.
@@ -163,6 +160,8 @@ package struct RaftNode: Sendable {
             fetched(fetch, chunk, &effects)
         case .snapshotReceived(let mark):
             snapshotReceived(mark, &effects)
+        case .chunkKept(let position, let end):
+            chunkKept(position, through: end, &effects)
         case .snapshotDamaged(let position):
             snapshotDamaged(position)
         case .fingerprint(let fingerprint):

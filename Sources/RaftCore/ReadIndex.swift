@@ -66,8 +66,11 @@ extension RaftNode {
             }
             reads.early.removeAll(keepingCapacity: true)
         }
+        // Fewer answers may be needed than when the round left: members may have gone since.
+        confirmReads(&effects)
         guard reads.inRound.isEmpty, !reads.next.isEmpty else { return }
         broadcastHeartbeat(&effects)
+        // A leader that is the only voter has its majority.
         confirmReads(&effects)
     }
 

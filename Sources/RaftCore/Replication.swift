@@ -124,7 +124,7 @@ extension RaftNode {
             sendTimeoutNowIfCaughtUp(&effects)
         case .rejected(let previous, let hint):
             let agreement = log.lastPosition(atOrBefore: hint.index, termAtMost: hint.term)
-            _ = progress[index].rejected(previous: previous, retryAfter: agreement.index)
+            progress[index].rejected(previous: previous, retryAfter: agreement.index)
         case .stale:
             break
         }

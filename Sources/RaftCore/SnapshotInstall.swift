@@ -1,9 +1,10 @@
 // The follower's side of InstallSnapshot (Raft figure 13, "Receiver implementation"), and what a
 // node's own snapshot means to its log.
 //
-// The chunks go to the driver in order and without gaps; when it has made the whole durable, the
-// snapshot takes the place of the log up to it. A snapshot never replaces newer state: one that
-// ends at or before the commit index is acknowledged and otherwise ignored.
+// The chunks go to the driver in order and without gaps. The leader is asked for the next one when
+// the driver has kept the one before, so that no more than one waits in memory. When it has made
+// the whole durable, the snapshot takes the place of the log up to it. A snapshot never replaces
+// newer state: one that ends at or before the commit index is acknowledged and otherwise ignored.
 
 /// A snapshot that is being received.
 struct IncomingSnapshot: Hashable, Sendable {
@@ -17,6 +18,8 @@ struct IncomingSnapshot: Hashable, Sendable {
     let source: Source
     /// The offset of the chunk that comes next.
     var next: UInt64 = 0
+    /// The driver has kept everything before this offset.
+    var kept: UInt64 = 0
     /// The driver has all chunks, and checks and stores them.
     var isComplete = false
 }
@@ -43,7 +46,7 @@ extension RaftNode {
             return want(0, of: position, from: sender, &effects)
         }
         guard chunk.offset == receiving.next, !receiving.isComplete else {
-            return want(receiving.next, of: position, from: sender, &effects)
+            return want(receiving.kept, of: position, from: sender, &effects)
         }
         let (next, overflow) = receiving.next.addingReportingOverflow(UInt64(chunk.bytes.count))
         // An empty piece that is not the last would never come to an end.
@@ -59,7 +62,18 @@ extension RaftNode {
                 isLast: chunk.isLast
             )
         )
-        want(next, of: position, from: sender, &effects)
+    }
+
+    /// The driver has kept all chunks of the snapshot at `position` that end at `end` or before.
+    mutating func chunkKept(_ position: LogPosition, through end: UInt64, _ effects: inout Effects)
+    {
+        // It may speak of a transfer that was begun anew meanwhile.
+        guard var receiving = incoming, receiving.source.position == position,
+            receiving.source.term == term, end > receiving.kept, end <= receiving.next
+        else { return }
+        receiving.kept = end
+        incoming = receiving
+        want(end, of: position, from: receiving.source.leader, &effects)
     }
 
     private mutating func want(
@@ -82,6 +96,8 @@ extension RaftNode {
         if incoming?.source.position == mark.position { incoming = nil }
         let position = mark.position
         guard position.index > commit else { return acknowledgeSnapshot() }
+        // No chunk of a later term is taken; but a snapshot, from wherever it came, brings its
+        // term.
         if position.term > term { becomeFollower(term: position.term, leader: nil) }
         let keepsSuffix = log.contains(position)
         if keepsSuffix {
@@ -118,6 +134,7 @@ extension RaftNode {
         guard mark.position.index > snapshot.position.index else { return }
         precondition(mark.position.index <= commit, "only what is applied is in a snapshot")
         snapshot = mark
+        renewTransfers()
         history.compact(through: mark.position.index)
         let target = min(compactionTarget, log.durable)
         guard target > log.base.index else { return }

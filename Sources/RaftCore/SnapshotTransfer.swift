@@ -95,6 +95,9 @@ extension RaftNode {
                 isLast: isLast
             )
             effects.send.append(envelope(to: fetch.follower, .snapshotChunk(message)))
+        case .gone where fetch.mark == snapshot:
+            // Its heartbeats ask again, when there may be another.
+            effects.isSnapshotWanted = true
         case .gone:
             transfer = SnapshotTransfer(snapshot)
         }
@@ -114,16 +117,21 @@ extension RaftNode {
         switch transfer.phase {
         case .sent(let end, let isLast) where response.wanted == end:
             transfer.heartbeatsIdle = 0
-            // After the last one only the follower's acknowledgement of it all moves on.
-            if isLast { break }
             transfer.acknowledged = end
-            transfer.phase = .waiting
+            // After the last one only the follower's acknowledgement of it all moves on.
+            if !isLast { transfer.phase = .waiting }
         case .sent where response.wanted == transfer.acknowledged:
             // A repeat of the answer that the chunk which is out was sent for.
             return
-        case .sent where response.wanted == 0:
-            // It restarted, or found the whole damaged.
+        case .sent(_, let isLast) where response.wanted == 0:
+            // It restarted, or found the whole damaged: perhaps it is so here, and would be for
+            // ever. Then its heartbeats ask again, when there may be another.
+            let isSuspect = isLast && transfer.mark == snapshot
             transfer = SnapshotTransfer(snapshot)
+            if isSuspect {
+                effects.isSnapshotWanted = true
+                transfer.phase = .fetching
+            }
         case .sent:
             // It has less than this transfer believes, or more: a repeat of an old answer may have
             // set the transfer back. The follower knows best, and says so to each chunk.
@@ -133,6 +141,16 @@ extension RaftNode {
             return
         }
         progress[index].state = .snapshot(transfer)
+    }
+
+    /// There is a newer snapshot: who has nothing of an older one yet gets this one instead.
+    mutating func renewTransfers() {
+        for index in progress.indices {
+            guard case .snapshot(let transfer) = progress[index].state,
+                transfer.acknowledged == 0, transfer.mark != snapshot
+            else { continue }
+            startSnapshot(to: index)
+        }
     }
 
     /// The follower has the whole snapshot that it was sent, and the log has moved on beyond it.

@@ -10,7 +10,10 @@
 //                   is not its own, means that it is the one that went astray
 //
 // No replica, and no leader, can condemn another by its own word: only a majority's. Where none
-// agree, as between two replicas, nothing can be decided and nothing is proposed. Only multiples
+// agree, as between two replicas, nothing can be decided and nothing is proposed; the driver is
+// told of the dispute. What a majority has in common is taken for right: a leader whose memory
+// flipped, and whose snapshot another one took in before a third could speak, outvotes the third.
+// Only multiples
 // of N are looked at, so with N above 1 an attestation, an entry itself, does not bring about the
 // next: an idle group stays idle.
 

@@ -12,6 +12,7 @@ struct FingerprintTally: Sendable {
         var votes: [Attestation.Vote]
         /// The tick of the first vote.
         var since: Int
+        var isDisputeTold = false
 
         /// A node that restarted may say it again, and its last word counts.
         mutating func hear(_ vote: Attestation.Vote) {
@@ -64,6 +65,22 @@ struct FingerprintTally: Sendable {
             return attestation
         }
         if excess > 0 { rounds.removeFirst(excess) }
+        return nil
+    }
+
+    /// The newest entry after which machines were not the same while no majority is known to agree,
+    /// once all have had the time to speak. Each is told once.
+    mutating func takeDispute(among membership: Membership, in tick: Int) -> LogIndex? {
+        for place in rounds.indices.reversed() {
+            let round = rounds[place]
+            guard !round.isDisputeTold, tick - round.since >= Limits.attestPatienceTicks,
+                round.votes.contains(where: { $0.digest != round.votes[0].digest }),
+                Attestation(index: round.index.rawValue, votes: round.votes)
+                    .majority(of: membership) == nil
+            else { continue }
+            rounds[place].isDisputeTold = true
+            return round.index
+        }
         return nil
     }
 }

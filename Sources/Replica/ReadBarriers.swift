@@ -34,7 +34,8 @@ struct ReadBarriers: Sendable {
     }
 
     private var gathered: [Waiting] = []
-    /// Oldest first; barriers of the core hold in the order in which they were asked for.
+    /// Oldest first. A barrier may hold before an older one, which waits for a quorum, where a
+    /// lease stands for it.
     private var rounds: [Round] = []
     private var lastToken: UInt64 = 0
 
@@ -81,16 +82,18 @@ struct ReadBarriers: Sendable {
             expired += rounds[place].reads.filter { $0.since < start }.map(\.token)
             rounds[place].reads.removeAll { $0.since < start }
         }
+        rounds.removeAll(where: \.reads.isEmpty)
         return expired
     }
 
     /// The reads of the oldest barrier that holds and whose index is applied, and how long its word
     /// is good.
     mutating func takeServable(applied: LogIndex) -> (reads: [Waiting], validUntil: Instant?)? {
-        guard let first = rounds.first, let barrier = first.barrier, barrier.index <= applied else {
-            return nil
+        for (place, round) in rounds.enumerated() {
+            guard let barrier = round.barrier, barrier.index <= applied else { continue }
+            rounds.remove(at: place)
+            return (round.reads, barrier.validUntil)
         }
-        rounds.removeFirst()
-        return (first.reads, barrier.validUntil)
+        return nil
     }
 }

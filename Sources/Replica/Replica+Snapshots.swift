@@ -11,12 +11,15 @@ extension Replica {
         guard !isStopped,
             snapshots.isDue(at: applied, stateBytes: machine.gauges.payloadBytes)
         else { return }
+        let membership = raft.membership(at: applied)
+        // A node that joins knows no members before the entry that adds it.
+        guard !membership.members.isEmpty else { return }
         guard let term = raft.log.term(at: applied) else {
             preconditionFailure("what is applied and not in a snapshot yet is in the log")
         }
         let mark = SnapshotMark(
             position: LogPosition(term: term, index: applied),
-            membership: raft.membership(at: applied)
+            membership: membership
         )
         snapshots.cut(at: applied)
         effects.cut = SnapshotCut(mark: mark, machine: machine)
@@ -35,6 +38,12 @@ extension Replica {
     /// A piece of this node's snapshot that `effects.fetch` asked for.
     package mutating func fetched(_ fetch: SnapshotFetch, _ chunk: FetchedChunk) {
         raft.step(.fetched(fetch, chunk), into: &raftEffects)
+    }
+
+    /// The chunks of the snapshot at `position` that `effects.chunks` handed out are kept, up to
+    /// the offset `end`.
+    package mutating func chunkKept(_ position: LogPosition, through end: UInt64) {
+        raft.step(.chunkKept(position, through: end), into: &raftEffects)
     }
 
     /// The chunks of `mark` are together, make `machine`, and are durable. Where this replica has

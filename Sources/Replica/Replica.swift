@@ -165,7 +165,12 @@ package struct Replica: Sendable {
         for token in parking.expire(before: parkingStart) { effects.answer(token, .noLeader) }
         for token in proposals.expire(before: pendingStart) { effects.answer(token, .unknown) }
         for token in barriers.expire(before: pendingStart) { effects.answer(token, .noLeader) }
-        if !tally.isEmpty { attestIfDecided() }
+        if !tally.isEmpty {
+            attestIfDecided()
+            if let index = tally.takeDispute(among: raft.membership, in: ticks) {
+                effects.dispute = index
+            }
+        }
     }
 
     private mutating func setClock(_ now: Instant) {
@@ -302,6 +307,7 @@ package struct Replica: Sendable {
         effects.changes.append(contentsOf: raftEffects.changes)
         effects.fetch.append(contentsOf: raftEffects.fetch)
         effects.chunks.append(contentsOf: raftEffects.chunks)
+        if raftEffects.isSnapshotWanted { snapshots.want() }
         if let batch = raftEffects.persist { effects.persist = batch }
         if let leadership = raftEffects.leadership { effects.leadership = leadership }
         if let membership = raftEffects.membership { effects.membership = membership }

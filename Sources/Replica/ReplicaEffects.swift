@@ -60,9 +60,13 @@ package struct ReplicaEffects: Sendable {
     package var cut: SnapshotCut?
     /// Read a piece of the own snapshot, and say `fetched`.
     package var fetch: [SnapshotFetch] = []
-    /// Keep a piece of a leader's snapshot; after the last, say `snapshotReceived` with the machine
+    /// Keep a piece of a leader's snapshot, in the order in which they stand here, and say
+    /// `chunkKept`; after the last, say `snapshotReceived` with the machine
     /// that it makes, once it is durable, or `snapshotDamaged`.
     package var chunks: [ReceivedChunk] = []
+    /// Machines differ after this entry, and too few have spoken to say which of them is right. The
+    /// operator should know: start who is down, and do not replace anybody before.
+    package var dispute: LogIndex?
     /// More is left to do than one turn may: end another turn soon, even without an input.
     package var isUnfinished = false
     /// Stop the node at once. Nothing else stands here then.
@@ -84,6 +88,7 @@ package struct ReplicaEffects: Sendable {
         cut = nil
         fetch.removeAll(keepingCapacity: true)
         chunks.removeAll(keepingCapacity: true)
+        dispute = nil
         isUnfinished = false
         stop = nil
     }

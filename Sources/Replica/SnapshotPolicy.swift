@@ -15,6 +15,8 @@ struct SnapshotPolicy: Sendable {
     private var bytes = 0
     /// A cut is with the driver.
     private var isStoring = false
+    /// The last one is of no use: the next is due whatever was applied since.
+    private var isWanted = false
 
     init(tuning: Tuning, from start: LogIndex) {
         precondition(tuning.snapshotEntries >= 1)
@@ -29,6 +31,7 @@ struct SnapshotPolicy: Sendable {
     /// `stateBytes` is the size of what would be written.
     func isDue(at applied: LogIndex, stateBytes: Int) -> Bool {
         guard !isStoring else { return false }
+        if isWanted { return true }
         let entries = applied.distance(from: last)
         guard entries >= entriesMax || (bytes >= bytesMax && entries > 0) else { return false }
         let logBytes = bytes + entries * Limits.entryOverheadBytes
@@ -38,8 +41,11 @@ struct SnapshotPolicy: Sendable {
     mutating func cut(at applied: LogIndex) {
         precondition(!isStoring, "one snapshot at a time")
         isStoring = true
+        isWanted = false
         restart(from: applied)
     }
+
+    mutating func want() { isWanted = true }
 
     /// The driver is done with the cut.
     mutating func stored() { isStoring = false }

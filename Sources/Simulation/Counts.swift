@@ -12,6 +12,7 @@ package enum Counter: Int, CaseIterable, Sendable {
     case snapshotsDamaged, chunks
     case changesBegun, changesRefused, membershipsApplied, jointPhases, learnersPromoted
     case clockJumps, clockChanges
+    case aimed, rests, corruptMachines, divergences
     case entries, commands, expiries, sessionsExpired, evictions
     case operations, attempts, answered, redirects, noLeader, overloaded, unknown
     case created, validated, renewed, revoked, keyWrites, keyReads, retriedCreates

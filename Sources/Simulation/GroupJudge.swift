@@ -7,7 +7,7 @@ import RaftCore
 /// What a node has made durable, kept beside its disk and never damaged: what it may vouch for.
 struct DurableShadow {
     private var votes: [(term: Term, node: NodeID)] = []
-    private var term = Term.zero
+    private(set) var term = Term.zero
     private(set) var base = LogIndex.zero
     private var terms: [Term] = []
 
@@ -19,9 +19,8 @@ struct DurableShadow {
             votes.append((batch.hardState.term, vote))
         }
         if let position = batch.base {
-            let offset = position.index.distance(from: base)
-            if offset >= 1, offset <= terms.count, terms[offset - 1] == position.term {
-                terms.removeFirst(offset)
+            if continues(position) {
+                terms.removeFirst(position.index.distance(from: base))
             } else if position.index != base {
                 terms.removeAll()
             }
@@ -30,6 +29,12 @@ struct DurableShadow {
         guard let first = batch.entries.first else { return }
         terms.removeSubrange(min(first.index.distance(from: base) - 1, terms.count)...)
         terms.append(contentsOf: batch.entries.map(\.term))
+    }
+
+    /// Whether the log goes on after `position`, which is in it.
+    func continues(_ position: LogPosition) -> Bool {
+        let offset = position.index.distance(from: base)
+        return offset >= 1 && offset <= terms.count && terms[offset - 1] == position.term
     }
 
     /// Whether a vote for `node` in `asked` can never be taken back: it is durable, or the node is
@@ -107,12 +112,23 @@ struct GroupJudge {
     private var slots: [[Slot]] = []
     /// Memberships that were committed and that a later one has replaced for good.
     private var superseded: [Membership] = []
-    private var membership: Membership
+    /// The last one that was committed.
+    private(set) var membership: Membership
+    /// Each that was ever committed, by the entry that brought it.
+    private(set) var memberships: [(index: LogIndex, membership: Membership)]
     private var leaders: [Term: NodeID] = [:]
+    private(set) var highestTermLed = Term.zero
+    /// When a node led in a higher term than any before.
+    private var elections: [(time: UInt64, term: Term)] = []
+    /// Who has said yes to whom.
+    private var votes: [Term: [(candidate: NodeID, voter: NodeID)]] = [:]
     private var digests: [UInt64?] = []
 
     /// `first` is the membership with which the group begins.
-    init(first: Membership) { membership = first }
+    init(first: Membership) {
+        membership = first
+        memberships = [(.zero, first)]
+    }
 
     /// Up to where anything was ever committed.
     var committed: LogIndex { LogIndex(UInt64(truth.count)) }
@@ -142,11 +158,15 @@ struct GroupJudge {
     }
 
     /// Election Safety and Leader Completeness.
-    mutating func leads(_ raft: RaftNode, isNew: Bool) -> String? {
+    mutating func leads(_ raft: RaftNode, isNew: Bool, at time: UInt64 = 0) -> String? {
         if let known = leaders[raft.term], known != raft.id {
             return "two leaders in term \(raft.term.rawValue)"
         }
         leaders[raft.term] = raft.id
+        if raft.term > highestTermLed {
+            highestTermLed = raft.term
+            elections.append((time, raft.term))
+        }
         guard isNew else { return nil }
         var looked = 0
         for place in truth.indices.reversed() where committedIn[place] < raft.term {
@@ -161,11 +181,50 @@ struct GroupJudge {
         return nil
     }
 
+    /// Dissertation section 6.4: a majority has confirmed the leader of `term` after a read was
+    /// asked for at `time`. So nobody led in a later term before.
+    func brokenRead(in term: Term, askedAt time: UInt64) -> String? {
+        guard let last = elections.last(where: { $0.time < time }), last.term > term else {
+            return nil
+        }
+        return "a quorum confirms a read in term \(term.rawValue), before which another led term "
+            + "\(last.term.rawValue)"
+    }
+
+    /// A vote leaves.
+    mutating func voted(_ voter: NodeID, for candidate: NodeID, in term: Term) {
+        votes[term, default: []].append((candidate, voter))
+    }
+
+    /// Those whose votes `candidate` may have in `term`, itself included.
+    func voters(for candidate: NodeID, in term: Term) -> [NodeID] {
+        let others = (votes[term] ?? []).filter { $0.candidate == candidate }.map(\.voter)
+        return others + [candidate]
+    }
+
+    /// Nothing is thrown away but for something else.
+    static func brokenTail(of raft: RaftNode, before: RaftNode) -> String? {
+        let last = raft.log.last
+        guard last.index < before.log.last.index, before.log.contains(last) else { return nil }
+        return "throws away what comes after \(last.text), and puts nothing in its place"
+    }
+
+    /// Figure 2, rules for leaders: entries are committed by counting in their own term only. What
+    /// a snapshot stands for that a leader of before has sent was committed then.
+    static func brokenCount(of raft: RaftNode, before: RaftNode) -> String? {
+        guard raft.isLeader, before.isLeader, before.term == raft.term, raft.commit > before.commit,
+            raft.commit > raft.snapshot.position.index,
+            let term = raft.log.term(at: raft.commit), term != raft.term
+        else { return nil }
+        return "commits an entry of term \(term.rawValue) by counting"
+    }
+
     /// State Machine Safety, by the commit index: what a node takes for committed is what others
-    /// did, and is on the disks of a majority.
+    /// did, and is on the disks of a majority. Only a leader is the first to do so.
     mutating func committed(
         _ raft: RaftNode,
         after judged: inout LogIndex,
+        isLeading: Bool,
         isOnMajority: (Entry) -> Bool
     ) -> String? {
         while judged < raft.commit {
@@ -192,9 +251,16 @@ struct GroupJudge {
             } else {
                 truth.append(entry)
                 committedIn.append(raft.term)
+                if !isLeading {
+                    return "commits \(entry.position.text), which no leader has committed"
+                }
                 if case .membership(let next) = entry.content {
+                    guard Self.isStep(from: membership, to: next) else {
+                        return "members change from \(membership.text) to \(next.text)"
+                    }
                     superseded.append(membership)
                     membership = next
+                    memberships.append((index, next))
                 }
                 if !isOnMajority(entry) {
                     return "commits \(entry.position.text), which a majority does not have"
@@ -203,6 +269,26 @@ struct GroupJudge {
             judged = index
         }
         return nil
+    }
+
+    /// Log Matching at the beginning of a log: where a snapshot took the place of what came before.
+    func brokenStart(of log: LogWindow) -> String? {
+        let index = log.base.index.next
+        guard index <= log.last.index else { return nil }
+        let entry = log[index]
+        guard entry.term >= log.base.term else { return "terms fall after \(log.base.text)" }
+        let place = Int(index.rawValue)
+        guard place < slots.count,
+            let slot = slots[place].first(where: { $0.entry.term == entry.term }),
+            let previous = slot.previous, previous != log.base.term
+        else { return nil }
+        return "\(entry.position.text) does not follow \(log.base.text)"
+    }
+
+    /// Whether a machine is known to have had this digest after that entry.
+    func isState(_ index: LogIndex, digest: UInt64) -> Bool {
+        let place = Int(index.rawValue)
+        return place < digests.count && digests[place] == digest
     }
 
     /// Equal indexes, equal states.

@@ -60,14 +60,14 @@ struct History {
         for key in keys.keys.sorted() {
             var history = keys[key] ?? []
             if !claimsReads { history.removeAll { $0.call == .get } }
-            verdicts.append(named("key \(key)", RegisterModel(clocks: clocks).judge(history)))
+            verdicts.append(named("key \(key)", RegisterModel(clocks: clocks).verdict(on: history)))
             if key >= Workload.firstFloorKey { verdicts.append(FloorOracle.judge(history)) }
         }
         for subject in subjects.keys.sorted() {
             var history = subjects[subject] ?? []
             if !claimsReads { history = history.compactMap(withoutReads) }
             let model = SessionModel(clocks: clocks, rules: rules)
-            verdicts.append(named("subject \(subject)", model.judge(history)))
+            verdicts.append(named("subject \(subject)", model.verdict(on: history)))
             let oracle = SessionOracle(clocks: clocks, rules: rules)
             verdicts.append(named("subject \(subject)", oracle.judge(history)))
         }

@@ -109,11 +109,11 @@ struct Network {
 enum CutShape: CaseIterable {
     case isolateOne, muteOne, deafenOne, halves, bridge, chain, random
 
-    /// The links, as (from, to), that are cut between the nodes 1...count.
-    func links(_ count: Int, _ random: inout Stream) -> [(Int, Int)] {
+    /// The links, as (from, to), that are cut between the nodes, of which the first is the one that
+    /// it turns on.
+    func links(among order: [Int], _ random: inout Stream) -> [(Int, Int)] {
+        let count = order.count
         guard count >= 2 else { return [] }
-        var order = Array(1...count)
-        random.shuffle(&order)
         let one = order[0]
         let others = order.dropFirst()
         switch self {
@@ -136,8 +136,8 @@ enum CutShape: CaseIterable {
         case .random:
             let permille = random.between(100...600 as ClosedRange<UInt64>)
             var cuts: [(Int, Int)] = []
-            for a in 1...count {
-                for b in 1...count where a != b {
+            for a in order {
+                for b in order where a != b {
                     if random.chance(permille: permille) { cuts.append((a, b)) }
                 }
             }

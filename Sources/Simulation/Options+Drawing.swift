@@ -35,6 +35,15 @@ extension Options {
         stalls = Self.stalls(&stream, timeout: timeout)
         faults = Self.faults(&stream)
         clients = Self.clients(&stream)
+        aimed = AimedOptions(&stream)
+        corruptsMachines = stream.chance(permille: 500)
+        if stream.chance(permille: 200) {
+            // The clock alone keeps followers from voting, after their ticks would let them.
+            promise = timeout * stream.between(1_000...2_000) / 1_000
+        }
+        if stream.chance(permille: 120) { clients.makeImpatient(&stream) }
+        // In a slow rhythm the group recovers from each fault, in a fast one from none.
+        faults.hasten(by: stream.pick([1, 1, 1, 3, 8]))
         if mixesCodecs {
             // The older format has no words for either (PeerWire, `Encoding.inexpressible`).
             faults.membership = nil
@@ -201,5 +210,29 @@ extension Options {
             weights: weights,
             capPermille: stream.pick([0, 200, 700])
         )
+    }
+}
+
+extension FaultOptions {
+    mutating func hasten(by factor: UInt64) {
+        let all: [WritableKeyPath<FaultOptions, Fault?>] = [
+            \.crash, \.pause, \.cut, \.clog, \.transfer, \.membership,
+        ]
+        for path in all {
+            guard let fault = self[keyPath: path] else { continue }
+            self[keyPath: path] = Fault(
+                interval: fault.interval.lowerBound / factor...fault.interval.upperBound / factor,
+                length: fault.length.lowerBound / factor...fault.length.upperBound / factor
+            )
+        }
+    }
+}
+
+extension ClientOptions {
+    /// They fill the log of a leader that nobody follows any more.
+    mutating func makeImpatient(_ stream: inout Stream) {
+        count = stream.between(8...16)
+        timeout = 60 * Time.millisecond...300 * Time.millisecond
+        triesMax = stream.between(3...8)
     }
 }

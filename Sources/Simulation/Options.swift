@@ -29,6 +29,9 @@ package struct Options: Sendable {
     package var stalls: StallOptions
     package var faults: FaultOptions
     package var clients: ClientOptions
+    package var aimed: AimedOptions
+    /// The machines of followers go bad when all else is healed.
+    package var corruptsMachines: Bool
     /// A bug planted in the simulated driver or machine, to show that it is found.
     package var sabotage: Sabotage?
     /// The safety phase: at least so long, ...

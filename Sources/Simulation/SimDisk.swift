@@ -67,8 +67,8 @@ struct SimDisk: Sendable {
         return first.index > base.index && first.index <= last.next
     }
 
-    /// Whether the stored log goes on after `position`.
-    private func continues(_ position: LogPosition) -> Bool {
+    /// Whether `position` is in the stored log, which goes on after it.
+    func continues(_ position: LogPosition) -> Bool {
         if position == base.value.position { return true }
         guard position.index > base.value.position.index, position.index <= lastIndex else {
             return false
@@ -111,9 +111,9 @@ struct SimDisk: Sendable {
         rows[offset].entry(after: offset == 0 ? base.value.chain : rows[offset - 1].chain)
     }
 
-    /// A snapshot becomes durable under its name.
+    /// A snapshot becomes durable under its name, in the place of one of that name.
     mutating func store(_ file: SnapshotFile) {
-        guard !snapshots.contains(where: { $0.mark.position == file.mark.position }) else { return }
+        snapshots.removeAll { $0.mark.position == file.mark.position }
         let place = snapshots.firstIndex { $0.mark.position.index > file.mark.position.index }
         snapshots.insert(file, at: place ?? snapshots.endIndex)
         if snapshots.count > 2 { snapshots.removeFirst(snapshots.count - 2) }

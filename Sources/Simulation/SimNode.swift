@@ -18,6 +18,7 @@ enum NodeInput {
     case snapshotStored(SnapshotMark)
     case snapshotAbandoned
     case snapshotReceived(SnapshotMark, SessionMachine)
+    case chunkKept(LogPosition, through: UInt64)
     case snapshotDamaged(LogPosition)
     case fetched(SnapshotFetch, FetchedChunk)
     case lostContact(NodeID)
@@ -61,6 +62,9 @@ final class Process {
     var applied = LogIndex.zero
     /// The Raft node as the turn found it, for the judges.
     var before: RaftNode?
+    /// The term in which the last turn's reads were confirmed; it may have been over in the same
+    /// turn.
+    var termOfReads = Term.zero
 
     var known: KnownPeers
     var versions: PeerVersions
@@ -120,6 +124,9 @@ struct DiskTrouble {
     var slowUntil: UInt64 = 0
     var hungUntil: UInt64 = 0
     var fullUntil: UInt64 = 0
+
+    /// When a write that hangs is looked at again.
+    var retry: UInt64 { hungUntil == .max ? .max : hungUntil + 1 }
 }
 
 /// One node of the simulated cluster.
@@ -148,6 +155,12 @@ final class SimNode {
     var judged = LogIndex.zero
     /// How often it was started, to give each process other election timeouts.
     var starts: UInt64 = 0
+    /// The disks that it may take each peer to have: those whose hellos it has noted durably.
+    var met: [NodeID: Incarnation] = [:]
+    /// Its machine is not what its log made it.
+    var isCorrupt = false
+    /// It was so in the life of this process.
+    var wasCorrupt = false
     /// Whether a leader once knew it as a member.
     var wasMember = false
 

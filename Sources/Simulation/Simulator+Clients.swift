@@ -12,6 +12,11 @@ extension Simulator {
     func wake(_ number: Int) {
         if clients[number].current == nil {
             if phase >= .whole, number != probe { return }
+            if phase == .safety, now < aimed.quietUntil {
+                // One after the other, as they would have come.
+                let wait = clients[number].random.between(options.clients.think)
+                return queue.schedule(.wake(client: number), at: aimed.quietUntil + wait)
+            }
             guard let work = nextWork(number) else { return }
             clients[number].current = Client.Current(work: work)
         }
@@ -57,7 +62,11 @@ extension Simulator {
     }
 
     private func anyNode(for number: Int) -> Int {
-        if number == probe, phase == .core { return clients[number].random.pick(phases.core) }
+        if number == probe, phase == .core {
+            // Not one that was removed long ago and knows nobody.
+            let members = phases.core.filter { judge.membership[NodeID(UInt64($0))] != nil }
+            return clients[number].random.pick(members.isEmpty ? phases.core : members)
+        }
         return 1 + clients[number].random.below(nodes.count)
     }
 

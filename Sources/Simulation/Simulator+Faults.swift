@@ -90,14 +90,31 @@ extension Simulator {
     // MARK: Network
 
     private func cut(for length: UInt64) {
+        let shape = faults.random.pick(CutShape.allCases)
+        note("the network is cut: \(shape)")
+        cut(shape.links(among: cutOrder(), &faults.random), for: length)
+    }
+
+    /// All nodes in a random order; who leads is the first one, which it all turns on, more often
+    /// than by chance.
+    private func cutOrder() -> [Int] {
+        var order = Array(1...nodes.count)
+        faults.random.shuffle(&order)
+        let leader = nodes.last { $0.process?.replica.isLeader == true }
+        if let leader, faults.random.chance(permille: 400) {
+            order.removeAll { $0 == leader.number }
+            order.insert(leader.number, at: 0)
+        }
+        return order
+    }
+
+    func cut(_ links: [(from: Int, to: Int)], for length: UInt64) {
         counts[.cuts] += 1
         faults.serial += 1
-        let shape = faults.random.pick(CutShape.allCases)
-        for (from, to) in shape.links(nodes.count, &faults.random) {
+        for (from, to) in links {
             network.cut(from: from, to: to)
             faults.cuts.append((faults.serial, from, to))
         }
-        note("the network is cut: \(shape)")
         queue.schedule(.heal(serial: faults.serial), at: now + length)
     }
 
@@ -169,7 +186,7 @@ extension Simulator {
         crash(node, restartAfter: nil)
         let old = node.disk.incarnation
         let isKnown = nodes.allSatisfy { other in
-            other.id == node.id || other.life != .up || other.process?.known[node.id] == old
+            other.id == node.id || other.life != .up || other.met[node.id] == old
         }
         let voters = (1...UInt64(options.nodes)).map { NodeID($0) }
         let membership =

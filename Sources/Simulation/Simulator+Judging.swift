@@ -1,6 +1,7 @@
 // The judges of a turn, and of the whole history when the run is over.
 
 import Checkers
+import PeerWire
 import RaftCore
 import Replica
 import SessionMachine
@@ -11,29 +12,51 @@ extension Simulator {
         let raft = process.replica.raft
         guard let before = process.before else { preconditionFailure("every turn has a start") }
         process.before = nil
+        process.termOfReads = before.isLeader ? before.term : raft.term
         if node.isImpostor { return }
         if let broken = raft.brokenInvariant() { return fail("\(node.number): \(broken)") }
         if let broken = raft.brokenTransition(from: before) {
             return fail("\(node.number): \(broken)")
         }
         mix(raft.term.rawValue << 32 ^ raft.log.last.index.rawValue << 8 ^ node.id.rawValue)
-        if raft.isLeader {
-            let isNew = !before.isLeader || before.term != raft.term
-            if let broken = judge.leads(raft, isNew: isNew) {
-                return fail("\(node.number): \(broken)")
-            }
+        let broken =
+            GroupJudge.brokenTail(of: raft, before: before)
+            ?? GroupJudge.brokenCount(of: raft, before: before)
+            ?? (raft.isLeader ? brokenLeader(raft, before, node) : nil)
+        if let broken { return fail("\(node.number): \(broken)") }
+        if raft.log.base != before.log.base {
+            let broken = judge.broken(raft.snapshot) ?? judge.brokenStart(of: raft.log)
+            if let broken { return fail("\(node.number): \(broken)") }
         }
         if raft.commit > node.judged {
             let isOnMajority = { (entry: Entry) in
                 self.isOnMajority(entry, of: raft.membership)
                     || self.isOnMajority(entry, of: before.membership)
             }
-            let broken = judge.committed(raft, after: &node.judged, isOnMajority: isOnMajority)
+            let broken = judge.committed(
+                raft,
+                after: &node.judged,
+                isLeading: raft.isLeader || before.isLeader,
+                isOnMajority: isOnMajority
+            )
             if let broken { return fail("\(node.number): \(broken)") }
         }
         judgeMachine(node, process)
         node.membership = raft.membership
         if raft.membership[node.id] != nil { node.wasMember = true }
+    }
+
+    /// What a node makes of a hello, by what it was told before.
+    func judge(_ admission: Admission, of hello: Hello, at node: SimNode) {
+        // This bug is not the node's.
+        if options.sabotage == .admitsWipedDisk || node.isImpostor { return }
+        let isRefused = if case .refused = admission { true } else { false }
+        switch (node.met[hello.node], hello.incarnation) {
+        case (nil, nil): if admission == .known { return }
+        case (nil, _?): if admission == .new { return }
+        case (let was?, let now): if was == now ? admission == .known : isRefused { return }
+        }
+        fail("\(node.number) takes the hello of \(hello.node.rawValue) for \(admission)")
     }
 
     private func judgeMachine(_ node: SimNode, _ process: Process) {
@@ -43,6 +66,16 @@ extension Simulator {
         }
         guard replica.applied > process.applied else { return }
         process.applied = replica.applied
+        if node.isCorrupt {
+            // A leader's snapshot may have brought a sound machine; what was said of the old one is
+            // not taken back.
+            node.wasCorrupt = true
+            node.isCorrupt = !judge.isState(
+                replica.applied,
+                digest: replica.machine.digest.rawValue
+            )
+            return
+        }
         mix(replica.machine.digest.rawValue)
         let digest = replica.machine.digest.rawValue
         if let broken = judge.applied(replica.applied, digest: digest) {
@@ -52,17 +85,9 @@ extension Simulator {
 
     /// Whether the disks of a majority hold the entry: of both majorities, while there are two.
     private func isOnMajority(_ entry: Entry, of membership: Membership) -> Bool {
-        func isMajority(_ half: Half) -> Bool {
-            let voters = membership.members.filter { $0.role.votes(in: half) }
-            let holders = voters.count {
-                nodes[Int($0.id.rawValue) - 1].shadow.has(
-                    entry.index,
-                    of: entry.term
-                )
-            }
-            return voters.isEmpty || holders * 2 > voters.count
+        isMajority(of: membership) {
+            nodes[Int($0.rawValue) - 1].shadow.has(entry.index, of: entry.term)
         }
-        return isMajority(.new) && (!membership.isJoint || isMajority(.old))
     }
 
     // MARK: The history

@@ -25,11 +25,31 @@ extension Simulator {
         )
         guard phase == .safety, options.faults.membership != nil || hasLost else { return }
         let leaders = nodes.filter { $0.process?.replica.isLeader == true }
-        guard let leader = leaders.last, let change = nextChange(leader.membership) else { return }
+        guard let leader = leaders.last, let change = nextChange(leader.membership),
+            isSafe(change, leader.membership)
+        else { return }
         if case .add(let id, _, _) = change { addIfNew(id) }
         administration.lastToken += 1
         let token = ChangeToken(rawValue: administration.lastToken)
         deliver(.change(change, token), to: leader.number, leader.epoch)
+    }
+
+    /// Whether a majority of those who are left has its disk: nobody can know of damage that was
+    /// not noticed, but then nobody can be helped.
+    private func isSafe(_ change: MembershipChange, _ membership: Membership) -> Bool {
+        var leaving: NodeID?
+        switch change {
+        case .remove(let id): leaving = id
+        case .add(_, _, .whenCaughtUp(let replaced)): leaving = replaced
+        case .add, .promote: break
+        }
+        let voters = membership.members.filter { !$0.role.isLearner && $0.id != leaving }
+        let intact = voters.count { voter in
+            let node = nodes[Int(voter.id.rawValue) - 1]
+            return !node.isLost && !node.isDamaged
+        }
+        // The last one is not let go, whoever asks.
+        return voters.isEmpty || intact * 2 > voters.count
     }
 
     private var hasLost: Bool { nodes.contains(where: \.isLost) }

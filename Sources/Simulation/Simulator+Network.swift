@@ -21,6 +21,15 @@ extension Simulator {
         guard to >= 1, to <= nodes.count, to != node.number else {
             return fail("\(node.number) writes to node \(to), which is not there")
         }
+        if !node.isImpostor {
+            if let broken = brokenAcknowledgement(in: message, of: raft) {
+                return fail("\(node.number) \(broken): \(message.text)")
+            }
+            if case .voteResponse(let response) = message.body, response.granted {
+                judge.voted(node.id, for: message.to, in: message.term)
+            }
+        }
+        if case .heartbeat = message.body { aimAtRead(node, process) }
         growLinks(process, to: to)
         process.links[to - 1].encoder.version = process.versions[message.to]
         var bytes = ByteBuffer()
@@ -103,11 +112,14 @@ extension Simulator {
         process.links[sender.number - 1].peerEpoch = epoch
         guard let hello = exchange(hello(of: sender), from: sender, to: node) else { return false }
         var known = process.known
-        switch known.admit(hello) {
+        let admission = known.admit(hello)
+        judge(admission, of: hello, at: node)
+        switch admission {
         case .known: break
         case .new:
             process.known = known
             node.disk.known = known.encoded
+            node.met[hello.node] = hello.incarnation
         case .refused where options.sabotage == .admitsWipedDisk: break
         case .refused(let refusal):
             counts[.refused] += 1

@@ -82,6 +82,7 @@ extension Simulator {
         if options.sabotage == .losesVote { recovered.hardState.vote = nil }
         node.disk.open()
         node.isDamaged = false
+        node.wasCorrupt = false
         node.epoch += 1
         node.starts += 1
         node.life = .up
@@ -101,7 +102,7 @@ extension Simulator {
         let replica = Replica(
             group: Self.group,
             raft: raft,
-            machine: machine,
+            machine: corrupted(machine, of: node),
             tuning: options.tuning
         )
         let process = Process(

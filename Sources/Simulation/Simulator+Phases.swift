@@ -33,8 +33,11 @@ extension Simulator {
                 return fail("no progress within the bound by the healed \(phases.core)")
             }
         case .whole:
-            if isConverged() { return beginSettled() }
-            if now > phases.deadline { return fail("not converged: \(describeNodes())") }
+            if isConverged(), fence() { return beginSettled() }
+            if failure != nil { return }
+            if now > phases.deadline, !fencing.isDriving {
+                return fail("not converged: \(describeNodes())")
+            }
         case .settled:
             if now > phases.deadline { return fail("no last look within the bound") }
         case .over: return
@@ -75,11 +78,8 @@ extension Simulator {
         var candidates = nodes.filter { !$0.isLost && !$0.isDamaged }.map(\.number)
         phases.random.shuffle(&candidates)
         let memberships = currentMemberships()
-        // One that is about to be promoted may be a voter in a moment.
-        var core = candidates.filter { candidate in
-            memberships.contains { $0[nodes[candidate - 1].id]?.role == .joining }
-        }
-        for candidate in candidates where !core.contains(candidate) {
+        var core: [Int] = []
+        for candidate in candidates {
             if memberships.allSatisfy({ hasMajority(core, of: $0) }) { break }
             let isVoter = memberships.contains { $0.isVoter(nodes[candidate - 1].id) }
             if isVoter { core.append(candidate) }
@@ -87,22 +87,32 @@ extension Simulator {
         return core.sorted()
     }
 
-    /// Every membership that may be in force somewhere.
+    /// Every membership that may be in force somewhere, or in a moment.
     func currentMemberships() -> [Membership] {
-        nodes.filter { !$0.isLost && judge.isCurrent($0.membership) }.map(\.membership)
+        let current = nodes.filter { !$0.isLost && judge.isCurrent($0.membership) }
+            .map(\.membership)
+        return current + current.compactMap(promoted)
+    }
+
+    /// With those as voters who are about to become it; nil where nobody is.
+    private func promoted(_ membership: Membership) -> Membership? {
+        let joining = membership.members.filter { $0.role == .joining }
+        guard !joining.isEmpty else { return nil }
+        let replaced = joining.compactMap(\.replaces)
+        let members = membership.members.filter { !replaced.contains($0.id) }.map { member in
+            member.role == .joining ? Member(id: member.id, role: .voter) : member
+        }
+        return Membership(members: members, highestID: membership.highestID)
     }
 
     /// Whether `numbers` can decide for `membership`.
     func hasMajority(_ numbers: [Int], of membership: Membership) -> Bool {
-        func isMajority(_ half: Half) -> Bool {
-            let voters = membership.members.filter { $0.role.votes(in: half) }
-            let present = voters.count { numbers.contains(Int($0.id.rawValue)) }
-            return voters.isEmpty || present * 2 > voters.count
-        }
-        return isMajority(.new) && (!membership.isJoint || isMajority(.old))
+        isMajority(of: membership) { numbers.contains(Int($0.rawValue)) }
     }
 
     private func mend(_ node: SimNode) {
+        // A process whose disk hangs is ended; nothing else helps.
+        if node.trouble.hungUntil == .max { crash(node, restartAfter: Time.millisecond) }
         node.trouble = DiskTrouble()
         node.pausedUntil = min(node.pausedUntil, now)
         resume(node)
@@ -117,8 +127,10 @@ extension Simulator {
 
     /// It may be dead, unreachable, or half reachable: for the rest it must not matter.
     private func breakForGood(_ node: SimNode) {
-        switch phases.random.below(4) {
-        case 0: crash(node, restartAfter: nil)
+        switch phases.random.below(5) {
+        // Its process goes on, and answers what needs no disk.
+        case 0 where options.diskStallTicks != .max: node.trouble.hungUntil = .max
+        case 0, 4: crash(node, restartAfter: nil)
         case 1: cutOff(node, from: true, to: true)
         case 2: cutOff(node, from: true, to: false)
         default: cutOff(node, from: false, to: true)
@@ -176,7 +188,9 @@ extension Simulator {
 
     private func isConverged() -> Bool {
         if clients.contains(where: { $0.current != nil }) { return false }
-        guard let group = expected(), let first = group.first?.process?.replica else {
+        guard let group = expected(),
+            let first = group.first(where: { !$0.isCorrupt })?.process?.replica
+        else {
             return false
         }
         return group.allSatisfy { node in
@@ -184,7 +198,7 @@ extension Simulator {
             let raft = replica.raft
             return replica.applied == first.applied && raft.log.last == first.raft.log.last
                 && raft.commit == raft.log.last.index && replica.applied == raft.commit
-                && replica.machine.digest == first.machine.digest
+                && (node.isCorrupt || replica.machine.digest == first.machine.digest)
         }
     }
 

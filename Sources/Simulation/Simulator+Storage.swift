@@ -59,7 +59,7 @@ extension Simulator {
         let node = nodes[number - 1]
         if node.trouble.hungUntil > now {
             counts[.hungSyncs] += 1
-            queue.schedule(.synced(number, epoch: epoch), at: node.trouble.hungUntil + 1)
+            queue.schedule(.synced(number, epoch: epoch), at: node.trouble.retry)
             return
         }
         process.writing = nil
@@ -75,7 +75,11 @@ extension Simulator {
         guard node.isDamaged || node.disk.fits(batch) else {
             return fail("\(node.number) stores a batch that does not follow what it has stored")
         }
-        if node.disk.fits(batch) { node.disk.store(batch, marksIt: marksIt) }
+        // What a process cuts from a log that has lost its rows leaves a gap, which is noticed
+        // later.
+        let isGap =
+            batch.base.map { node.shadow.continues($0) && !node.disk.continues($0) } ?? false
+        if node.disk.fits(batch), !isGap { node.disk.store(batch, marksIt: marksIt) }
         if node.isImpostor { return }
         var previous: Term?
         if let first = batch.entries.first, let raft = node.process?.replica.raft {
@@ -96,10 +100,13 @@ extension Simulator {
     func write(_ cut: SnapshotCut, _ node: SimNode, _ process: Process) {
         counts[.snapshotsCut] += 1
         note("\(node.number) cuts a snapshot at \(cut.mark.position.text)")
+        if !node.isImpostor, let broken = judge.broken(cut.mark) {
+            return fail("\(node.number): \(broken)")
+        }
         guard process.cutting == nil || options.sabotage == .snapshotNotSynced else {
             return fail("\(node.number) cuts a snapshot while it makes one")
         }
-        if node.trouble.fullUntil > now {
+        if node.trouble.fullUntil > now || node.isCorrupt {
             process.inbox.append(.snapshotAbandoned)
             return
         }
@@ -116,7 +123,7 @@ extension Simulator {
         guard let process = process(number, epoch) else { return }
         let node = nodes[number - 1]
         if node.trouble.hungUntil > now {
-            let later = node.trouble.hungUntil + 1
+            let later = node.trouble.retry
             queue.schedule(.snapshotWritten(number, epoch: epoch, file), at: later)
             return
         }
@@ -151,6 +158,12 @@ extension Simulator {
             UInt64(incoming.bytes.count) == chunk.offset
         else { return fail("\(node.number) is given a chunk that does not follow") }
         process.incoming?.bytes.append(contentsOf: chunk.bytes)
+        let end = chunk.offset + UInt64(chunk.bytes.count)
+        let wait = node.diskRandom.between(10 * Time.microsecond...Time.millisecond)
+        queue.schedule(
+            .input(node.number, epoch: node.epoch, .chunkKept(chunk.mark.position, through: end)),
+            at: max(now + wait, node.trouble.retry)
+        )
         guard chunk.isLast else { return }
         finishIncoming(node, process)
     }
@@ -163,6 +176,9 @@ extension Simulator {
         do {
             machine = try SessionMachine(snapshot: incoming.bytes)
         } catch {
+            guard counts[.flippedBits] + counts[.misdirectedWrites] > 0 else {
+                return fail("\(node.number) cannot read the snapshot of a sound node: \(error)")
+            }
             counts[.snapshotsDamaged] += 1
             note("\(node.number) was sent a damaged snapshot at \(position.text): \(error)")
             process.inbox.append(.snapshotDamaged(position))
@@ -196,7 +212,7 @@ extension Simulator {
         guard let process = process(number, epoch) else { return }
         let node = nodes[number - 1]
         if node.trouble.hungUntil > now {
-            let later = node.trouble.hungUntil + 1
+            let later = node.trouble.retry
             queue.schedule(
                 .snapshotKept(number, epoch: epoch, serial: serial, file, machine),
                 at: later
@@ -208,6 +224,10 @@ extension Simulator {
         node.disk.store(file)
         counts[.snapshotsInstalled] += 1
         note("\(number) has the leader's snapshot at \(file.mark.position.text)")
-        deliver(.snapshotReceived(file.mark, machine), to: number, epoch)
+        deliver(
+            .snapshotReceived(file.mark, corrupted(machine, of: node)),
+            to: number,
+            epoch
+        )
     }
 }

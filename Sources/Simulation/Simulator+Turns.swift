@@ -131,12 +131,15 @@ extension Simulator {
             }
             let token = process.newToken()
             process.requests[token] = request
+            process.requests[token]?.askedAt = now
             process.replica.submit(request.work.request, token, into: &process.effects)
         case .persisted(let mark): process.replica.persisted(mark)
         case .snapshotStored(let mark): process.replica.snapshotStored(mark)
         case .snapshotAbandoned: process.replica.snapshotAbandoned()
         case .snapshotReceived(let mark, let machine):
             process.replica.snapshotReceived(mark, machine)
+        case .chunkKept(let position, let end):
+            process.replica.chunkKept(position, through: end)
         case .snapshotDamaged(let position): process.replica.snapshotDamaged(position)
         case .fetched(let fetch, let chunk): process.replica.fetched(fetch, chunk)
         case .lostContact(let peer): process.replica.lostContact(with: peer)
@@ -163,7 +166,7 @@ extension Simulator {
     ) {
         process.replica.endTurn(at: wall, clock: clock, into: &process.effects)
         if let reason = process.effects.stop {
-            return fail("\(node.number) stops: \(reason)")
+            return stopped(node, reason)
         }
         judgeTurn(node, process)
         guard failure == nil else { return }
@@ -187,6 +190,12 @@ extension Simulator {
         if effects.isUnfinished { process.inbox.append(.nothing) }
         if let leadership = effects.leadership { report(leadership, node) }
         if let membership = effects.membership { report(membership, node) }
+        if effects.leadership?.role == .leader {
+            // What it would tell clients is of no use to the judges.
+            if node.isCorrupt { return stopped(node, .diverged(Self.group, .zero)) }
+            aimAtLeader(node)
+        }
+        if effects.membership != nil, process.replica.isLeader { aimAtMembers(node) }
     }
 
     private func report(_ leadership: Leadership, _ node: SimNode) {
@@ -227,6 +236,14 @@ extension Simulator {
         case .readable(let validUntil):
             counts[validUntil == nil ? .quorumReads : .leaseReads] += 1
             let applied = process.replica.applied
+            if validUntil == nil, !node.isImpostor,
+                let broken = judge.brokenRead(
+                    in: process.termOfReads,
+                    askedAt: request.askedAt
+                )
+            {
+                return fail("\(node.number): \(broken)")
+            }
             if options.claimsReads, applied < request.floor {
                 return fail(
                     "\(node.number) reads after entry \(applied.rawValue), but "

@@ -42,6 +42,7 @@ enum Event {
     case timeout(client: Int, attempt: UInt64)
     case fault(FaultKind)
     case heal(serial: UInt64)
+    case aimed(AimedStep)
     case administer
     case look
 }
@@ -72,6 +73,8 @@ final class Simulator {
     var network: Network
     var judge: GroupJudge
     var faults: FaultState
+    var aimed: AimedState
+    var fencing = FencingState()
     var administration: Administration
     var phases: PhaseState
 
@@ -88,6 +91,7 @@ final class Simulator {
         self.trace = trace
         network = Network(options: options.network, seed: options.seed)
         faults = FaultState(seed: options.seed)
+        aimed = AimedState(seed: options.seed)
         administration = Administration(seed: options.seed)
         phases = PhaseState(seed: options.seed)
         workload = Workload(options: options.clients)
@@ -105,11 +109,7 @@ final class Simulator {
     /// Runs to the end, or to the first thing that is wrong.
     func run() -> RunResult {
         begin()
-        while failure == nil, phase < .over, let (time, event) = queue.next() {
-            now = time
-            counts[.events] += 1
-            handle(event)
-        }
+        while failure == nil, phase < .over, takeNextEvent() {}
         if failure == nil, phase < .over { fail("nothing is going to happen any more") }
         if failure == nil { judgeHistory() }
         return RunResult(
@@ -122,7 +122,16 @@ final class Simulator {
         )
     }
 
-    private func begin() {
+    /// False where nothing is going to happen any more.
+    func takeNextEvent() -> Bool {
+        guard let (time, event) = queue.next() else { return false }
+        now = time
+        counts[.events] += 1
+        handle(event)
+        return true
+    }
+
+    func begin() {
         for node in nodes {
             queue.schedule(
                 .start(node.number, epoch: 0),
@@ -133,6 +142,7 @@ final class Simulator {
             queue.schedule(.wake(client: client.number), at: options.electionTimeout)
         }
         scheduleFaults()
+        scheduleAimed()
         queue.schedule(.look, at: options.duration)
     }
 
@@ -161,6 +171,7 @@ final class Simulator {
         case .timeout(let client, let attempt): timedOut(client, attempt)
         case .fault(let kind): strike(kind)
         case .heal(let serial): heal(serial)
+        case .aimed(let step): take(step)
         case .administer: administer()
         case .look: look()
         }

@@ -15,6 +15,7 @@ enum Concern: UInt64 {
     case elections
     case membership
     case healing
+    case aimed
 }
 
 /// A seeded stream of numbers.

@@ -32,6 +32,8 @@ struct ClientRequest {
     var work: Work
     /// What was committed anywhere when it reached the node: a read must see all of it.
     var floor = LogIndex.zero
+    /// When it was last handed to the replica there.
+    var askedAt: UInt64 = 0
 }
 
 /// A reply to a register's or to a session's call.

@@ -11,8 +11,9 @@ struct Members: AsyncParsableCommand {
         discussion: """
             All changes may be run again after an interruption: they go on where they were.
 
-            Exit codes: 0 done, 1 refused or the cluster cannot be asked, 64 wrong arguments, 75 \
-            still under way (nothing has moved for a minute): run it again, 78 a mistake in the \
+            Exit codes: 0 done (with --no-wait: begun), 1 refused, or no group has taken the \
+            command, 64 wrong arguments, 75 still under way (nothing has moved for a minute, or \
+            with --no-wait some groups have not taken it): run it again, 78 a mistake in the \
             configuration.
             """,
         subcommands: [MembersList.self, MembersAdd.self, MembersRemove.self, MembersReplace.self]
@@ -123,8 +124,7 @@ struct ChangeOptions: ParsableArguments {
 
     /// Without `--wait`: looks a few times, so that a leader that has just begun is asked again.
     private static let looksWithoutWait = 5
-    /// Looks, five a second, without anything moving, after which it is given up.
-    private static let idleLooksMax = 300
+    private static let idleMax = Duration.seconds(60)
 
     fileprivate func drive(
         _ configuration: ClusterConfiguration,
@@ -136,45 +136,42 @@ struct ChangeOptions: ParsableArguments {
             goal: goal,
             safety: force ? .forced : .checked
         )
+        var course = MembershipCourse(
+            wait ? .untilIdle(Self.idleMax) : .looks(Self.looksWithoutWait),
+            at: .now
+        )
         var line = ProgressLine()
-        var before: [GroupProgress] = []
-        var idle = 0
-        var looks = 0
         while true {
             let progress = await driver.step()
-            looks += 1
-            line.show(progress)
-            for (group, state) in progress.enumerated() {
-                guard case .refused(let text) = state else { continue }
-                line.end()
-                complain("group \(group): \(text)")
-                throw ExitCode(1)
+            line.show(progress.summary)
+            let verdict = course.take(progress, at: .now)
+            if case .goOn = verdict {
+                try await Task.sleep(for: .milliseconds(200))
+                continue
             }
-            if progress.allSatisfy({ $0 == .done }) {
-                line.end()
-                print("done: \(result) in all \(progress.count) groups")
-                return
-            }
-            idle = progress == before ? idle + 1 : 0
-            before = progress
-            if !wait, looks >= Self.looksWithoutWait {
-                line.end()
-                return print("begun; 'holdfast members list' shows how far it is")
-            }
-            if idle >= Self.idleLooksMax { try giveUp(progress, &line) }
-            try await Task.sleep(for: .milliseconds(200))
+            line.end()
+            return try conclude(verdict, "\(result) in all \(progress.count) groups")
         }
     }
 
-    private func giveUp(_ progress: [GroupProgress], _ line: inout ProgressLine) throws {
-        line.end()
-        let led = progress.count { $0 != .noLeader }
-        guard led > 0 else {
-            complain("no leader of any group could be asked; see 'holdfast status'")
+    private func conclude(_ verdict: MembershipCourse.Verdict, _ result: String) throws {
+        switch verdict {
+        case .goOn: break
+        case .done: print("done: \(result)")
+        case .begun: print("begun; 'holdfast members list' shows how far it is")
+        case .partlyBegun:
+            complain("not all groups have taken the command; run it again")
+            throw ExitCode(75)
+        case .refused(let group, let text):
+            complain("group \(group): \(text)")
             throw ExitCode(1)
+        case .notBegun:
+            complain("no group has taken the command; look at 'holdfast status', then run it again")
+            throw ExitCode(1)
+        case .stuck:
+            complain("nothing has moved for a minute; look at 'holdfast status', then run it again")
+            throw ExitCode(75)
         }
-        complain("nothing has moved for a minute; look at 'holdfast status', then run it again")
-        throw ExitCode(75)
     }
 }
 
@@ -183,8 +180,7 @@ private struct ProgressLine {
     private let isTerminal = isatty(STDERR_FILENO) == 1
     private var shown = ""
 
-    mutating func show(_ progress: [GroupProgress]) {
-        let text = Self.text(progress)
+    mutating func show(_ text: String) {
         guard text != shown else { return }
         write(isTerminal ? "\r\u{1b}[K" + text : text + "\n")
         shown = text
@@ -199,21 +195,5 @@ private struct ProgressLine {
         let bytes = Array(text.utf8)
         // There is nobody to tell if standard error is closed.
         _ = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
-    }
-
-    private static func text(_ progress: [GroupProgress]) -> String {
-        let done = progress.count { $0 == .done }
-        var parts = ["\(done) of \(progress.count) groups done"]
-        let silent = progress.count { $0 == .noLeader }
-        if silent > 0 { parts.append("\(silent) without a leader") }
-        let lacking = progress.enumerated().compactMap { group, state -> String? in
-            guard case .waiting(let lacks?) = state, lacks > 0 else { return nil }
-            return "\(group): \(lacks)"
-        }
-        if !lacking.isEmpty {
-            let shown = lacking.prefix(6).joined(separator: ", ")
-            parts.append("entries lacking by group: \(shown)\(lacking.count > 6 ? ", ..." : "")")
-        }
-        return parts.joined(separator: "; ")
     }
 }

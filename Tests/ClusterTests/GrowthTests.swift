@@ -88,6 +88,12 @@ struct GrowthTests {
             let (third, unknown) = try cluster.members(["add", "--node", "n9"])
             #expect(third == 64)
             #expect(unknown.contains("n1, n2, n3"), "\(unknown)")
+            // Nobody ever had that id: nothing is done, and nobody is told that it was.
+            for words in [["remove", "--node", "33"], ["replace", "--node", "33", "--by", "n2"]] {
+                let (code, text) = try cluster.members(words)
+                #expect(code == 1)
+                #expect(text.contains("no node 33 was ever a member"), "\(text)")
+            }
             // The last voter stays.
             let (fourth, last) = try cluster.members(["remove", "--node", "n1"])
             #expect(fourth == 1)
@@ -105,6 +111,13 @@ struct GrowthTests {
             // The lost one may go.
             #expect(try cluster.members(["remove", "--node", "n3"]).code == 0)
             try await cluster.waitUntilReady()
+            // Gone is gone, by its name and by its id.
+            #expect(try cluster.members(["remove", "--node", "3"]).code == 0)
+            try cluster.crash("n1")
+            try cluster.crash("n2")
+            let (fourth, nobody) = try cluster.members(["remove", "--node", "n2", "--no-wait"])
+            #expect(fourth == 1)
+            #expect(nobody.contains("no group has taken the command"), "\(nobody)")
         }
     }
 

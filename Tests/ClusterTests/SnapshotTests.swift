@@ -118,9 +118,11 @@ struct SnapshotTests {
         }
     }
 
+    /// As docs/OPERATIONS.md has it, with the hardest choice: the new node takes the old one's
+    /// place in the configuration, and its addresses.
     @Test("a node that lost its disk is refused under its old id, and replaced under a new one")
     func lostDisk() async throws {
-        try await with(nodeCount: 3, spareCount: 1) { cluster, client in
+        try await with(nodeCount: 3) { cluster, client in
             try await write(client, rounds: 0..<15)
             try cluster.crash("n3")
             try FileManager.default.removeItem(atPath: cluster.data("n3"))
@@ -133,8 +135,11 @@ struct SnapshotTests {
             try await write(client, rounds: 15..<17)
             try cluster.crash("n3")
 
+            try cluster.putInPlace(of: "n3", "n4", id: 4)
             try await cluster.startJoining("n4")
-            let (code, text) = try cluster.members(["replace", "--node", "n3", "--by", "n4"])
+            let unnamed = try cluster.members(["replace", "--node", "n3", "--by", "n4"])
+            #expect(unnamed.code == 64, "\(unnamed.text)")
+            let (code, text) = try cluster.members(["replace", "--node", "3", "--by", "n4"])
             #expect(code == 0, "\(text)")
             try cluster.crash("n1")
             try await check(client, round: 16)

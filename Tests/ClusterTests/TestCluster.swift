@@ -11,7 +11,7 @@ final class TestCluster {
     /// The nodes with which it starts.
     let configuration: ClusterConfiguration
     /// Those, and nodes that may be added.
-    let grown: ClusterConfiguration
+    private(set) var grown: ClusterConfiguration
     private let configurationPath: String
     let grownPath: String
     private var processes: [String: NodeProcess] = [:]
@@ -59,6 +59,18 @@ final class TestCluster {
                 """
         }
         return yaml
+    }
+
+    /// Writes the grown configuration anew, with another node in the place and at the addresses of
+    /// one.
+    func putInPlace(of old: String, _ name: String, id: Int) throws {
+        let yaml = try String(contentsOfFile: grownPath, encoding: .utf8)
+        let node = try #require(grown.node(named: old))
+        try yaml.replacing("name: \(old)\n", with: "name: \(name)\n")
+            .replacing(" id: \(node.number)\n", with: " id: \(id)\n")
+            .write(toFile: grownPath, atomically: true, encoding: .utf8)
+        grown = try ClusterConfiguration(path: grownPath)
+        processes[name] = NodeProcess()
     }
 
     /// Runs `body` on a cluster that is up; every process is gone afterwards, whatever happens.

@@ -208,6 +208,10 @@ struct RequestReaderTests {
         )
         #expect(try members("HOLDFAST MEMBERS PROMOTE 0 7") == .promote(group: 0, id: 7))
         #expect(try members("HOLDFAST MEMBERS REMOVE 65535 7") == .remove(group: 65_535, id: 7))
+        #expect(
+            try members("HOLDFAST MEMBERS REMOVE 0 1000000000")
+                == .remove(group: 0, id: 1_000_000_000)
+        )
     }
 
     @Test(
@@ -235,6 +239,17 @@ struct RequestReaderTests {
             ("HOLDFAST MEMBERS REMOVE 1 0", "ERR value is not an integer or out of range"),
             ("HOLDFAST MEMBERS REMOVE 1 -5", "ERR value is not an integer or out of range"),
             ("HOLDFAST MEMBERS PROMOTE 1 x", "ERR value is not an integer or out of range"),
+            (
+                "HOLDFAST MEMBERS ADD 1 1000000001 c", "ERR value is not an integer or out of range"
+            ),
+            (
+                "HOLDFAST MEMBERS ADD 1 2 c REPLACES 1000000001",
+                "ERR value is not an integer or out of range"
+            ),
+            (
+                "HOLDFAST MEMBERS REMOVE 1 1000000001",
+                "ERR value is not an integer or out of range"
+            ),
         ]
     )
     func noMembers(line: String, text: String) {

@@ -2,81 +2,13 @@
 // written, must leave no byte behind.
 
 import Commands
-import Foundation
 import HoldfastWire
-import LogStore
-import Logging
 import NIOCore
-import NIOEmbedded
 import RaftCore
 import Replica
 import Testing
 
 @testable import HoldfastServer
-
-/// A reactor that is never turned, and one connection on it.
-private final class Bench {
-    let directory = NSTemporaryDirectory() + "holdfast-late-\(UUID().uuidString)"
-    let channel = EmbeddedChannel()
-    let reactor: Reactor
-    let connection: ClientConnection
-
-    init() throws {
-        let yaml = """
-            cluster-id: 11111111222233334444555555555555
-            groups: 2
-            nodes:
-              - {name: n1, id: 1, host: h, cluster-port: 1, standalone-port: 2, peer-port: 3}
-            """
-        let configuration = try ClusterConfiguration(yaml: yaml, file: "c.yaml")
-        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let own = configuration.nodes[0]
-        let recovery = NodeRecovery(configuration: configuration, own: own, first: .bootstrap)
-        let recovered = try recovery.open(directory, logger)
-        let context = NodeContext(
-            configuration: configuration,
-            own: own,
-            reactorCount: 1,
-            hello: recovered.hello,
-            admissions: recovered.admissions,
-            disk: DiskThread(store: recovered.store),
-            snapshots: SnapshotThread(files: recovered.store.snapshots, logger: logger),
-            logger: logger
-        )
-        let groups = recovered.replicas.map { LocalGroup(id: $0.group, replica: $0) }
-        reactor = Reactor(index: 0, loop: channel.embeddedEventLoop, node: context, groups: groups)
-        reactor.reactors = [reactor]
-        connection = ClientConnection(id: 1, port: .cluster, reactor: reactor, channel: channel)
-        reactor.connections[1] = connection
-    }
-
-    deinit {
-        do {
-            try FileManager.default.removeItem(atPath: directory)
-        } catch {
-            print("left behind: \(directory): \(error)")
-        }
-    }
-
-    func receive(_ text: String) {
-        var bytes = ByteBuffer(string: text)
-        connection.received(&bytes)
-    }
-
-    func target(_ sequence: UInt64) -> ReplyTarget {
-        ReplyTarget(reactor: 0, connection: 1, sequence: sequence, part: 0, version: .two)
-    }
-
-    /// What has been written to the socket.
-    func written() throws -> String {
-        connection.flush()
-        var text = ""
-        while let bytes = try channel.readOutbound(as: ByteBuffer.self) {
-            text += String(buffer: bytes)
-        }
-        return text
-    }
-}
 
 @Suite("Late replies", .serialized)
 struct LateReplyTests {

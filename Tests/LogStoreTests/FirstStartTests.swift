@@ -1,6 +1,7 @@
 // The first start, cut short anywhere, is completed by the next one; and which snapshot any start
 // takes, or why it must not go on.
 
+import Bytes
 import Foundation
 import RaftCore
 import TestKit
@@ -176,10 +177,87 @@ struct FirstStartTests {
             #expect(group.snapshot == mark(1, 4))
             #expect(group.base.index == LogIndex(base))
             #expect(group.entries.count == Int(10 - base))
-            #expect(group.unsound.count == 1)
-            guard case .snapshot(let file, _) = group.unsound.first else { continue }
+            #expect(group.passedOver.map(\.file).allSatisfy { $0.hasSuffix(name) })
+            guard case .damage(.snapshot(let file, _)) = group.passedOver.first?.error else {
+                Issue.record("it was passed over for damage")
+                continue
+            }
             #expect(file.hasSuffix(name))
         }
+    }
+
+    @Test("a snapshot that was passed over is kept, and does not supersede a sound one")
+    func setAside() throws {
+        let directory = try written(base: 0)
+        let name = try spoil(directory, 8)
+        let spoiled = try Data(contentsOf: directory.file("snapshots/" + name))
+        var store = try open(directory, groups: 1)
+        #expect(try store.recover()[0].snapshot == mark(1, 4))
+        try store.snapshots.write(GroupID(0), mark(1, 9))
+        let four = SnapshotName(group: GroupID(0), position: mark(1, 4).position).text
+        let nine = try spoil(directory, 9)
+        #expect(try directory.snapshotNames() == [four, name + ".damaged", nine])
+        // The sound one is still there when the next one is spoiled too.
+        try store.close()
+        store = try open(directory, groups: 1)
+        #expect(try store.recover()[0].snapshot == mark(1, 4))
+        // Nor does a second one at that entry take the place of the first.
+        try store.snapshots.write(GroupID(0), mark(1, 8))
+        #expect(try spoil(directory, 8) == name)
+        try store.close()
+        store = try open(directory, groups: 1)
+        let found = try store.recover()[0]
+        #expect(found.snapshot == mark(1, 4))
+        #expect(found.passedOver.map(\.keptAs).allSatisfy { $0.hasSuffix(".2.damaged") })
+        #expect(
+            try directory.snapshotNames()
+                == [four, name + ".2.damaged", name + ".damaged", nine + ".damaged"]
+        )
+        let kept = try Data(contentsOf: directory.file("snapshots/" + name + ".damaged"))
+        #expect(kept == spoiled)
+        try store.close()
+    }
+
+    @Test("a snapshot that cannot be read, or loaded, is passed over while an older one serves")
+    func unusable() throws {
+        for base in [4, 5] as [UInt64] {
+            let directory = try written(base: base)
+            let name = SnapshotName(group: GroupID(0), position: mark(1, 8).position).text
+            // Opens, and every read of it fails.
+            let file = directory.file("snapshots/" + name)
+            try FileManager.default.removeItem(at: file)
+            try FileManager.default.createDirectory(at: file, withIntermediateDirectories: false)
+            let store = try open(directory, groups: 1)
+            guard base == 4 else {
+                let error = #expect(throws: LogStoreError.self) { try store.recover() }
+                guard case .io = error else {
+                    Issue.record("\(String(describing: error))")
+                    continue
+                }
+                // Under its own name: another start may have more luck.
+                #expect(try directory.snapshotNames().contains(name))
+                continue
+            }
+            let found = try store.recover()[0]
+            #expect(found.snapshot == mark(1, 4))
+            guard case .io = found.passedOver.first?.error else {
+                Issue.record("a read failed")
+                continue
+            }
+            #expect(try directory.snapshotNames().contains(name + ".damaged"))
+            try store.close()
+        }
+        let directory = try written(base: 4)
+        let store = try open(directory, groups: 1)
+        var tries: [UInt64] = []
+        let found = try store.recover { (reader) throws(LogStoreError) in
+            tries.append(reader.mark.position.index.rawValue)
+            if tries.count == 1 { throw reader.unsound(.invalid("no machine")) }
+        }
+        #expect(tries == [8, 4])
+        #expect(found[0].snapshot == mark(1, 4))
+        #expect(found[0].passedOver.first?.reason.contains("no machine") == true)
+        try store.close()
     }
 
     @Test("an unsound snapshot that the log rests on is damage")

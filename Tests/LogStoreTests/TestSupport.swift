@@ -146,3 +146,10 @@ func batch(
         entries: entries
     )
 }
+
+extension LogStore {
+    /// Reads everything back, and takes each snapshot that is sound.
+    func recover() throws(LogStoreError) -> [RecoveredGroup] {
+        try recover { (reader) throws(LogStoreError) in try reader.sections { _ in } }
+    }
+}

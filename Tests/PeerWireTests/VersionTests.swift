@@ -19,7 +19,7 @@ private func hexadecimal(_ buffer: ByteBuffer) -> String {
     }.joined()
 }
 
-/// Written by the release that knew version 1 only, of `released`.
+/// Written by the build that knew version 1 only, of `released`.
 private let releasedFrames = [
     "1c0000004cc2cbd00101efcdab89674523012a0000000000000002000000000000000c00",
     "1d000000ae9150170102efcdab89674523012a000000000000000b0001ac0209010a03bc05",
@@ -65,7 +65,7 @@ private func released() -> [Frame] {
 
 @Suite("Versions of the peer protocol")
 struct VersionTests {
-    @Test("version 1 is, byte for byte, what the release before wrote")
+    @Test("version 1 is, byte for byte, what the build before wrote")
     func goldenBytes() throws {
         #expect(releasedFrames.count == released().count)
         for (text, frame) in zip(releasedFrames, released()) {
@@ -73,7 +73,7 @@ struct VersionTests {
         }
     }
 
-    @Test("what the release before wrote is read")
+    @Test("what the build before wrote is read")
     func oldWriter() throws {
         var stream = buffer(releasedFrames.joined())
         #expect(try decodeAll(&stream) == released())

@@ -23,6 +23,8 @@ struct Member {
 
     enum Work {
         case read(SnapshotFetch)
+        /// A chunk that came while the disk hung; where it ends.
+        case keep(LogPosition, through: UInt64)
         case receive(SnapshotMark)
         case store(SnapshotMark)
     }
@@ -47,12 +49,14 @@ struct Cluster {
     var fingerprints: [(node: NodeID, fingerprint: Fingerprint)] = []
     /// What a snapshot at a position holds.
     var contents: [LogPosition: [Entry]] = [.origin: []]
+    /// Snapshots that whoever has all of their bytes finds damaged.
+    var damaged: Set<LogPosition> = []
     /// Bytes of each snapshot, all of them zero.
     var snapshotBytes = 1_000
     var installed = 0
     var failure: String?
     var steps = 0
-    /// Disks that answer nothing while everything comes to rest.
+    /// Disks that answer nothing while everything comes to rest, and keep no chunk at once.
     var hung: Set<NodeID> = []
     /// Every step, where somebody wants to tell of them.
     var record: [Step]?
@@ -113,6 +117,13 @@ struct Cluster {
         )
         carryOut(effects, at: index)
         check(index, before: before)
+        for chunk in effects.chunks where !hung.contains(id) {
+            step(id, .chunkKept(chunk.mark.position, through: Self.end(of: chunk)))
+        }
+    }
+
+    private static func end(of chunk: ReceivedChunk) -> UInt64 {
+        chunk.offset + UInt64(chunk.bytes.count)
     }
 
     private mutating func carryOut(_ effects: Effects, at index: Int) {
@@ -126,7 +137,12 @@ struct Cluster {
             installed += 1
         }
         members[index].work += effects.fetch.map { .read($0) }
-        members[index].work += effects.chunks.filter(\.isLast).map { .receive($0.mark) }
+        for chunk in effects.chunks {
+            if hung.contains(members[index].node.id) {
+                members[index].work.append(.keep(chunk.mark.position, through: Self.end(of: chunk)))
+            }
+            if chunk.isLast { members[index].work.append(.receive(chunk.mark)) }
+        }
         changes += effects.changes.map(\.answer)
         fingerprints += effects.fingerprints
         accepted.append(contentsOf: effects.accepted.map(\.position))
@@ -204,13 +220,16 @@ struct Cluster {
         }
     }
 
-    /// Cuts a snapshot of what a node has applied; `work` stores it.
+    /// Cuts a snapshot of what a node has applied; `work` stores it. At the same entry again only
+    /// where the one that there is is of no use.
     mutating func cut(_ id: NodeID) {
         let index = index(of: id)
         guard members[index].isUp, let last = members[index].applied.last,
             last.index > members[index].node.snapshot.position.index
+                || contents[last.position] == nil || damaged.contains(last.position)
         else { return }
         contents[last.position] = members[index].applied
+        damaged.remove(last.position)
         let membership = members[index].node.membership(at: last.index)
         members[index].work.append(
             .store(SnapshotMark(position: last.position, membership: membership))
@@ -224,6 +243,10 @@ struct Cluster {
         switch members[index].work.removeFirst() {
         case .read(let fetch):
             step(id, .fetched(fetch, chunk(of: fetch)))
+        case .keep(let position, let end):
+            step(id, .chunkKept(position, through: end))
+        case .receive(let mark) where damaged.contains(mark.position):
+            step(id, .snapshotDamaged(mark.position))
         case .receive(let mark):
             members[index].disk.store(mark)
             step(id, .snapshotReceived(mark))
@@ -234,7 +257,7 @@ struct Cluster {
     }
 
     private func chunk(of fetch: SnapshotFetch) -> FetchedChunk {
-        guard contents[fetch.mark.position] != nil, fetch.offset < UInt64(snapshotBytes) else {
+        guard contents[fetch.mark.position] != nil, fetch.offset <= UInt64(snapshotBytes) else {
             return .gone
         }
         let rest = snapshotBytes - Int(fetch.offset)
@@ -265,12 +288,10 @@ struct Cluster {
             budget -= 1
             for member in members where member.isUp {
                 if isSyncing(member) { sync(member.node.id) }
-                if !member.work.isEmpty { work(member.node.id) }
+                if isWorking(member) { work(member.node.id) }
             }
             if network.isEmpty {
-                let isBusy = members.contains {
-                    $0.isUp && (isSyncing($0) || !$0.work.isEmpty)
-                }
+                let isBusy = members.contains { $0.isUp && (isSyncing($0) || isWorking($0)) }
                 if !isBusy { return }
             } else {
                 deliver(at: 0)
@@ -281,6 +302,10 @@ struct Cluster {
 
     private func isSyncing(_ member: Member) -> Bool {
         member.writing != nil && !hung.contains(member.node.id)
+    }
+
+    private func isWorking(_ member: Member) -> Bool {
+        !member.work.isEmpty && !hung.contains(member.node.id)
     }
 
     mutating func crash(_ id: NodeID) {

@@ -89,6 +89,9 @@ struct HostileSnapshotTests {
         }
         for chunk in effects.chunks {
             counts.chunks += 1
+            let (end, overflow) = chunk.offset.addingReportingOverflow(UInt64(chunk.bytes.count))
+            #expect(!overflow)
+            next.step(.chunkKept(chunk.mark.position, through: end), into: &effects)
             guard chunk.isLast else { continue }
             counts.installs += 1
             let isSound = random.chance(70)

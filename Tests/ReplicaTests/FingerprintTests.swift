@@ -113,8 +113,13 @@ struct FingerprintTests {
         let leader = group.elect()
         Self.plant(group.followers(of: leader)[0], &group)
         Self.write(30, "a", &group)
+        #expect(group.disputes.isEmpty)
+        group.tickAll(count: Limits.attestPatienceTicks)
         #expect(group.counts.attestations == 0)
         #expect(group.fenced.isEmpty)
+        // The operator is told, once for each entry that was looked at.
+        #expect(group.disputes.count >= 3)
+        #expect(Set(group.disputes).count == group.disputes.count)
         #expect(group.broken == nil)
     }
 

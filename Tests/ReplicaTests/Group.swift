@@ -45,6 +45,7 @@ struct Group {
     var random: SeededRandom
     /// Links that are cut, as [from, to].
     var cuts: Set<[NodeID]> = []
+    var disputes: [LogIndex] = []
     var now = MachineTime.testStart
     var answers = AnswerBook()
     /// The digest that any machine had after an entry, for all time.
@@ -191,6 +192,7 @@ struct Group {
         }
         takeSnapshotEffects(effects, at: index)
         changes += effects.changes.map(\.answer)
+        if let index = effects.dispute { disputes.append(index) }
         if let told = effects.membership {
             membership[members[index].replica.raft.id] = told
         }

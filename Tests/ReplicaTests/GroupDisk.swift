@@ -10,6 +10,7 @@ import TestKit
 enum DriverWork {
     case read(SnapshotFetch)
     case store(SnapshotCut)
+    case keep(LogPosition, through: UInt64)
     case receive(SnapshotMark, [UInt8])
 }
 
@@ -31,12 +32,17 @@ extension Group {
                 fail("node \(index + 1) gets chunks with a gap")
             }
             members[index].incoming += chunk.bytes
+            let end = chunk.offset + UInt64(chunk.bytes.count)
+            members[index].work.append(.keep(chunk.mark.position, through: end))
             if chunk.isLast {
                 members[index].work.append(.receive(chunk.mark, members[index].incoming))
             }
         }
         guard let cut = effects.cut else { return }
         if members[index].work.contains(where: \.isStore) { fail("two snapshots at a time") }
+        if cut.mark.membership.members.isEmpty {
+            fail("node \(index + 1) cuts a snapshot without members")
+        }
         if cut.mark.position.index != members[index].replica.applied {
             fail("node \(index + 1) cuts a snapshot of another moment")
         }
@@ -55,6 +61,8 @@ extension Group {
             counts.cuts += 1
             keep(cut.mark, cut.machine.encodedSnapshot(), at: index)
             turn(id) { replica, _ in replica.snapshotStored(cut.mark) }
+        case .keep(let position, let end):
+            turn(id) { replica, _ in replica.chunkKept(position, through: end) }
         case .receive(let mark, let bytes):
             receive(mark, bytes, at: id)
         }
@@ -84,7 +92,7 @@ extension Group {
 
     /// An older snapshot never takes the place of a newer one.
     private mutating func keep(_ mark: SnapshotMark, _ bytes: [UInt8], at index: Int) {
-        guard mark.position.index > members[index].disk.snapshot.position.index else { return }
+        guard mark.position.index >= members[index].disk.snapshot.position.index else { return }
         members[index].disk.store(mark)
         members[index].snapshot = bytes
     }

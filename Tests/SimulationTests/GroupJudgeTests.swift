@@ -7,10 +7,11 @@ struct GroupJudgeTests {
     private func commit(
         _ judge: inout GroupJudge,
         _ node: RaftNode,
+        isLeading: Bool = true,
         isOnMajority: Bool = true
     ) -> String? {
         var judged = LogIndex.zero
-        return judge.committed(node, after: &judged) { _ in isOnMajority }
+        return judge.committed(node, after: &judged, isLeading: isLeading) { _ in isOnMajority }
     }
 
     @Test("A second leader of a term is found")
@@ -47,6 +48,81 @@ struct GroupJudgeTests {
         #expect(commit(&judge, raft(1, term: 1, [entry(1, 1)]), isOnMajority: false) != nil)
     }
 
+    @Test("A follower that commits first is found")
+    func follower() {
+        var judge = GroupJudge(first: three)
+        #expect(commit(&judge, raft(1, term: 1, [entry(1, 1)]), isLeading: false) != nil)
+    }
+
+    @Test("Voters change by way of two majorities, and no id comes back")
+    func steps() {
+        func members(_ roles: [(UInt64, MemberRole)], highest: UInt64 = 0) -> Membership {
+            Membership(
+                members: roles.map { Member(id: NodeID($0.0), role: $0.1) },
+                highestID: NodeID(highest)
+            )
+        }
+        let learning = members([(1, .voter), (2, .voter), (3, .voter), (4, .joining)])
+        let joint = members([(1, .outgoing), (2, .voter), (3, .voter), (4, .incoming)])
+        let done = members([(2, .voter), (3, .voter), (4, .voter)])
+        #expect(GroupJudge.isStep(from: three, to: learning))
+        #expect(GroupJudge.isStep(from: learning, to: joint))
+        #expect(GroupJudge.isStep(from: joint, to: done))
+        #expect(!GroupJudge.isStep(from: learning, to: done))
+        #expect(!GroupJudge.isStep(from: joint, to: learning))
+        #expect(!GroupJudge.isStep(from: three, to: members([(1, .voter), (2, .voter)])))
+        let back = members([(1, .joining), (2, .voter), (3, .voter), (4, .voter)])
+        #expect(!GroupJudge.isStep(from: done, to: back))
+    }
+
+    @Test("A tail that is thrown away for nothing is found")
+    func tail() {
+        let long = raft(1, term: 3, [entry(1, 1), entry(2, 1), entry(3, 1)])
+        #expect(GroupJudge.brokenTail(of: raft(1, term: 3, [entry(1, 1)]), before: long) != nil)
+        #expect(
+            GroupJudge.brokenTail(of: raft(1, term: 3, [entry(1, 1), entry(2, 3)]), before: long)
+                == nil
+        )
+        #expect(GroupJudge.brokenTail(of: long, before: long) == nil)
+    }
+
+    @Test("A log that goes on after a snapshot that it does not follow is found")
+    func conflict() {
+        var judge = GroupJudge(first: three)
+        #expect(judge.stored(batch([entry(2, 1), entry(3, 1)], term: 1), after: Term(1)) == nil)
+        func after(_ base: LogPosition) -> RaftNode {
+            RaftNode(
+                configuration: RaftConfiguration(id: NodeID(1), seed: 1),
+                hardState: HardState(term: Term(3)),
+                snapshot: SnapshotMark(position: base, membership: three),
+                base: base,
+                entries: [entry(3, 1)]
+            )
+        }
+        #expect(judge.brokenStart(of: after(entry(2, 1).position).log) == nil)
+        #expect(judge.brokenStart(of: after(entry(2, 0).position).log) != nil)
+    }
+
+    @Test("A read that a quorum confirms for a leader of before is found")
+    func reads() {
+        var judge = GroupJudge(first: three)
+        #expect(judge.leads(raft(1, term: 3, []), isNew: true, at: 10) == nil)
+        #expect(judge.leads(raft(2, term: 4, []), isNew: true, at: 20) == nil)
+        #expect(judge.brokenRead(in: Term(3), askedAt: 15) == nil)
+        #expect(judge.brokenRead(in: Term(3), askedAt: 20) == nil, "it may have been asked first")
+        #expect(judge.brokenRead(in: Term(3), askedAt: 21) != nil)
+        #expect(judge.brokenRead(in: Term(4), askedAt: 21) == nil)
+    }
+
+    @Test("Only votes that left are counted, and only for their candidate and term")
+    func votes() {
+        var judge = GroupJudge(first: three)
+        judge.voted(NodeID(2), for: NodeID(1), in: Term(4))
+        judge.voted(NodeID(3), for: NodeID(2), in: Term(4))
+        #expect(judge.voters(for: NodeID(1), in: Term(4)) == [NodeID(2), NodeID(1)])
+        #expect(judge.voters(for: NodeID(1), in: Term(5)) == [NodeID(1)])
+    }
+
     @Test("Log matching is broken by another entry, or by another one before it")
     func matching() {
         var judge = GroupJudge(first: three)
@@ -70,7 +146,8 @@ struct GroupJudgeTests {
     @Test("A membership counts until a later one is committed")
     func memberships() {
         var judge = GroupJudge(first: three)
-        let two = Membership(voters: [NodeID(1), NodeID(2)])
+        let learner = Member(id: NodeID(4), role: .learner)
+        let two = Membership(members: three.members + [learner])
         let change = Entry(term: Term(1), index: LogIndex(1), content: .membership(two))
         #expect(judge.isCurrent(three))
         #expect(commit(&judge, raft(1, term: 1, [change])) == nil)

@@ -5,7 +5,8 @@
 //   absent  -- ADD -->  joining ... incoming -->  voter      done
 //   voter   -- REMOVE -->  outgoing -->  absent              done
 //
-// A group counts as done when its leader's list is as wanted and has been committed since.
+// A group counts as done when its leader's list is as wanted and has been committed since. How long
+// to go on is decided elsewhere (`MembershipCourse`).
 
 import HoldfastWire
 package import RaftCore
@@ -25,11 +26,29 @@ package enum MembershipGoal: Hashable, Sendable {
 /// Where one group is on its way.
 package enum GroupProgress: Hashable, Sendable {
     case done
-    /// Under way. How many entries the new member lacks, where that is what is waited for.
-    case waiting(lacks: UInt64?)
+    /// Under way; how far the new member has come, where that is what is waited for.
+    case waiting(CatchingUp?)
+    /// Its leader could not begin it now, and is asked again.
+    case notBegun
     case noLeader
     /// It will not happen, for this reason.
     case refused(String)
+}
+
+/// How much of a group a new member has.
+package struct CatchingUp: Hashable, Sendable {
+    /// The last entry that is durable there.
+    package var match: UInt64
+    /// Entries that it lacks. More by the minute where clients write faster than it catches up.
+    package var lacks: UInt64
+    /// Bytes of a snapshot that have arrived, while one is on its way.
+    package var snapshotBytes: UInt64?
+
+    package init(match: UInt64, lacks: UInt64, snapshotBytes: UInt64? = nil) {
+        self.match = match
+        self.lacks = lacks
+        self.snapshotBytes = snapshotBytes
+    }
 }
 
 package struct MembershipDriver {
@@ -50,10 +69,11 @@ package struct MembershipDriver {
         var last: UInt64
     }
 
-    private enum Action {
+    /// What is to be done for one group.
+    enum Action: Hashable {
         case command([String])
         case settled
-        case waiting(lacks: UInt64?)
+        case waiting(CatchingUp?)
         case refused(String)
     }
 
@@ -89,9 +109,9 @@ package struct MembershipDriver {
         switch next(group, view) {
         case .settled:
             return confirm(number, group)
-        case .waiting(let lacks):
+        case .waiting(let member):
             sightings[number] = nil
-            return .waiting(lacks: lacks)
+            return .waiting(member)
         case .refused(let text):
             return .refused(text)
         case .command(let words):
@@ -103,19 +123,22 @@ package struct MembershipDriver {
 
     private mutating func confirm(_ number: Int, _ group: GroupMembers) -> GroupProgress {
         if let seen = sightings[number], seen.term == group.term {
-            return group.commit >= seen.last ? .done : .waiting(lacks: nil)
+            return group.commit >= seen.last ? .done : .waiting(nil)
         }
         sightings[number] = Sighting(term: group.term, last: group.last)
-        return .waiting(lacks: nil)
+        return .waiting(nil)
     }
 
     private func send(_ words: [String], to leader: NodeConfiguration) async -> GroupProgress {
         do {
             let reply = try await NodeProbe.ask(leader, ["HOLDFAST", "MEMBERS"] + words)
-            guard case .error(let text) = reply else { return .waiting(lacks: nil) }
-            let passing = ["NOTLEADER", "INPROGRESS", "NOTCAUGHTUP", "ALREADYVOTER"]
-            let code = text.prefix { $0 != " " }
-            return passing.contains(String(code)) ? .waiting(lacks: nil) : .refused(text)
+            guard case .error(let text) = reply else { return .waiting(nil) }
+            switch text.prefix(while: { $0 != " " }) {
+            case "NOTLEADER", "INPROGRESS": return .notBegun
+            // It went on while it was looked at.
+            case "NOTCAUGHTUP", "ALREADYVOTER": return .waiting(nil)
+            default: return .refused(text)
+            }
         } catch {
             // It may have been done; the next look tells.
             return .noLeader
@@ -124,7 +147,7 @@ package struct MembershipDriver {
 
     // MARK: What is next
 
-    private func next(_ group: GroupMembers, _ view: MembershipView) -> Action {
+    func next(_ group: GroupMembers, _ view: MembershipView) -> Action {
         switch goal {
         case .voter(let node): nextOfVoter(node, group, view, replacing: nil)
         case .learner(let node): nextOfLearner(node, group, view)
@@ -147,10 +170,10 @@ package struct MembershipDriver {
         }
         if let refusal = otherAddress(node, member) { return .refused(refusal) }
         switch member.role {
-        case .voter: return group.isJoint ? .waiting(lacks: nil) : .settled
+        case .voter: return group.isJoint ? .waiting(nil) : .settled
         case .learner where hasCaughtUp(member, group):
             return .command(["PROMOTE", "\(group.group)", "\(node.number)"])
-        case .learner, .joining, .incoming: return .waiting(lacks: lacks(member, group))
+        case .learner, .joining, .incoming: return .waiting(catchingUp(member, group))
         case .outgoing: return .refused(Self.leaving(node))
         }
     }
@@ -167,7 +190,7 @@ package struct MembershipDriver {
         if let refusal = otherAddress(node, member) { return .refused(refusal) }
         switch member.role {
         case .learner:
-            return hasCaughtUp(member, group) ? .settled : .waiting(lacks: lacks(member, group))
+            return hasCaughtUp(member, group) ? .settled : .waiting(catchingUp(member, group))
         case .joining, .incoming, .voter: return .refused("\(node.name) is no learner there")
         case .outgoing: return .refused(Self.leaving(node))
         }
@@ -178,10 +201,9 @@ package struct MembershipDriver {
         _ group: GroupMembers,
         _ view: MembershipView
     ) -> Action {
-        guard let member = group[id] else {
-            return group.isJoint ? .waiting(lacks: nil) : .settled
-        }
-        guard member.role != .outgoing else { return .waiting(lacks: nil) }
+        if let refusal = isUnheardOf(id, view) { return .refused(refusal) }
+        guard let member = group[id] else { return group.isJoint ? .waiting(nil) : .settled }
+        guard member.role != .outgoing else { return .waiting(nil) }
         if safety == .checked, let text = danger(of: id, group, view) { return .refused(text) }
         return .command(["REMOVE", "\(group.group)", "\(id.rawValue)"])
     }
@@ -192,6 +214,17 @@ package struct MembershipDriver {
         _ group: GroupMembers,
         _ view: MembershipView
     ) -> Action {
+        // Before anything is added: it would be added in nobody's place.
+        if let refusal = isUnheardOf(old, view) { return .refused(refusal) }
+        let isUnderWay = view.lists.values.joined().contains { group in
+            group[old] != nil || group[node.id] != nil
+        }
+        guard isUnderWay else {
+            return .refused(
+                "node \(old.rawValue) is no member any more, so there is nobody to replace; "
+                    + "'holdfast members add --node \(node.name)' adds \(node.name)"
+            )
+        }
         let isVoter = group[old]?.role == .voter
         let action = nextOfVoter(node, group, view, replacing: isVoter ? old : nil)
         guard case .settled = action else { return action }
@@ -217,13 +250,27 @@ package struct MembershipDriver {
         return nil
     }
 
-    private func lacks(_ member: ListedMember, _ group: GroupMembers) -> UInt64? {
-        member.match.map { group.last > $0 ? group.last - $0 : 0 }
+    /// Why an id cannot be that of a node to take out; nil where it is one, or was. A group that an
+    /// interrupted change has not reached yet may know less than the others: all are asked.
+    private func isUnheardOf(_ id: NodeID, _ view: MembershipView) -> String? {
+        guard id.rawValue > view.highestID || id.rawValue == 0 else { return nil }
+        return "no node \(id.rawValue) was ever a member of this cluster; 'holdfast members list' "
+            + "shows who is"
+    }
+
+    private func catchingUp(_ member: ListedMember, _ group: GroupMembers) -> CatchingUp? {
+        member.match.map { match in
+            CatchingUp(
+                match: match,
+                lacks: group.last > match ? group.last - match : 0,
+                snapshotBytes: member.snapshotBytes
+            )
+        }
     }
 
     /// As the leader sees it: under load there is always something on its way.
     private func hasCaughtUp(_ member: ListedMember, _ group: GroupMembers) -> Bool {
-        guard let lacks = lacks(member, group) else { return false }
+        guard let lacks = catchingUp(member, group)?.lacks else { return false }
         return lacks <= UInt64(RaftCore.Limits().promotionLagMax)
     }
 

@@ -91,6 +91,9 @@ package struct MembershipView: Sendable {
         roles(of: id).isEmpty && groups.contains { ($0?.highestID ?? 0) >= id.rawValue }
     }
 
+    /// The highest id that any group ever had, by the word of all who answered.
+    var highestID: UInt64 { lists.values.lazy.flatMap(\.self).map(\.highestID).max() ?? 0 }
+
     /// Entries of all groups that the node lacks, by the leaders' word.
     package func lag(of id: NodeID) -> UInt64 {
         groups.reduce(0) { sum, group in

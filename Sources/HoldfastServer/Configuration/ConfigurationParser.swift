@@ -1,6 +1,7 @@
 // YAML text to a cluster's configuration. Everything is checked here, before anything is started:
 // a value that gets past this file is one that the server can run with.
 
+import Commands
 import RaftCore
 import Yams
 
@@ -178,7 +179,9 @@ extension ClusterConfiguration {
         let ports = 1...65_535
         let node = NodeConfiguration(
             name: try item.requiredWord("name"),
-            id: NodeID(UInt64(try item.requiredNumber("id", in: 1...1_000_000_000))),
+            id: NodeID(
+                UInt64(try item.requiredNumber("id", in: 1...RequestBounds.nodeIDMax))
+            ),
             host: try item.requiredWord("host"),
             clusterPort: try item.requiredNumber("cluster-port", in: ports),
             standalonePort: try item.requiredNumber("standalone-port", in: ports),

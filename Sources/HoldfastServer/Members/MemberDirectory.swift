@@ -21,14 +21,21 @@ final class MemberDirectory: Sendable {
         state = NIOLockedValueBox(State(memberships: none))
     }
 
-    /// The membership of a group is another one. Answers all members by id where they changed.
-    func update(_ group: GroupID, _ membership: Membership) -> [NodeID: NodeConfiguration]? {
+    enum Update: Hashable, Sendable {
+        /// All groups together have other members now.
+        case changed
+        case same
+    }
+
+    /// The membership of a group is another one. What follows for all members is to be read when
+    /// it is used, since other groups may change it meanwhile.
+    func update(_ group: GroupID, _ membership: Membership) -> Update {
         state.withLockedValue { state in
             state.memberships[Int(group.rawValue)] = membership
             let members = Self.members(of: state.memberships)
-            guard members != state.members else { return nil }
+            guard members != state.members else { return .same }
             state.members = members
-            return members
+            return .changed
         }
     }
 
@@ -40,10 +47,11 @@ final class MemberDirectory: Sendable {
         return members
     }
 
+    /// All members.
+    var byID: [NodeID: NodeConfiguration] { state.withLockedValue { $0.members } }
+
     /// All members, ascending by id.
-    var members: [NodeConfiguration] {
-        state.withLockedValue { $0.members.values.sorted { $0.id < $1.id } }
-    }
+    var members: [NodeConfiguration] { byID.values.sorted { $0.id < $1.id } }
 
     /// A node's address; nil where nobody knows it.
     func node(_ id: NodeID) -> NodeConfiguration? {

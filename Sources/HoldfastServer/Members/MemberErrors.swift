@@ -18,7 +18,7 @@ enum MemberErrors {
             return "NOTLEADER nobody leads \(group) now; ask again in a second"
         case .inProgress:
             return "INPROGRESS \(group) has another change under way, or a leader that has just "
-                + "begun; ask again in a second"
+                + "begun or hands over; ask again in a second"
         case .idUsed(let highest):
             return "IDUSED ids are never used again; give the node one above "
                 + "\(highest.rawValue), the highest that \(group) has seen"
@@ -29,10 +29,14 @@ enum MemberErrors {
             return "ALREADYVOTER node \(id.rawValue) votes in \(group) already; there is nothing "
                 + "to do"
         case .notCaughtUp(let entries):
-            return "NOTCAUGHTUP the learner lacks \(entries) entries of \(group); ask again when "
-                + "it has them"
+            return "NOTCAUGHTUP the learner is not heard of, or still lacks entries of \(group) "
+                + "(\(entries)); ask again when it has them"
         case .lastVoter:
             return "LASTVOTER \(group) would be left without a voter; add another node first"
+        case .wouldLoseQuorum:
+            return "NOQUORUM too few of the nodes that \(group) would be left with can be "
+                + "reached: it could decide nothing any more; start those that are down, or "
+                + "remove them first"
         case .tooLarge:
             return "TOOLARGE \(group) has as many members as it may have, or the contact is longer "
                 + "than \(RaftCore.Limits.contactBytesMax) bytes"

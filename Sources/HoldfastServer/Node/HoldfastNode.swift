@@ -102,15 +102,16 @@ package struct HoldfastNode: Service {
         // Throws where the task is cancelled, which asks for the same.
         try? await gracefulShutdown()
         watch.cancel()
-        await watch.value
-        await stop()
+        await stop(watch)
     }
 
-    private func stop() async {
+    private func stop(_ watch: Task<Void, Never>) async {
         context.logger.notice("stopping: handing leadership over")
         for listener in listeners { listener.close(promise: nil) }
         await drain()
         await finishRequests()
+        // It ends at once; but it must not speak to a reactor that has stopped.
+        await watch.value
         for reactor in reactors {
             let stopped = reactor.loop.submit { reactor.stop() }
             do { try await stopped.get() } catch {

@@ -7,6 +7,7 @@
 //
 // After that the members come from the disk alone; the configuration is not asked again.
 
+import Bytes
 import LogStore
 import Logging
 import PeerWire
@@ -43,22 +44,41 @@ struct NodeRecovery {
                 identity: NodeIdentity(cluster: configuration.cluster, node: own.id),
                 groupCount: configuration.groupCount
             )
-            let recovered = try store.recover { rows, total in
-                logger.info("recovering", metadata: ["rows": "\(rows)", "of": "\(total)"])
-            }
-            return try make(store, recovered, directory, logger)
+            var machines: [GroupID: SessionMachine] = [:]
+            let recovered = try store.recover(
+                progress: { rows, total in
+                    logger.info("recovering", metadata: ["rows": "\(rows)", "of": "\(total)"])
+                },
+                load: { (reader) throws(LogStoreError) in
+                    machines[reader.group] = try Self.machine(in: reader)
+                }
+            )
+            return try make(store, recovered, machines, directory, logger)
         } catch let error as StartError {
             throw error
         } catch let error as LogStoreError {
             throw .reason(FatalReason(error))
         } catch {
-            throw .reason(.damage("a snapshot in \(directory) cannot be loaded: \(error)"))
+            throw .reason(.bug("the start from \(directory) failed: \(error)"))
+        }
+    }
+
+    private static func machine(
+        in reader: SnapshotReader
+    ) throws(LogStoreError) -> SessionMachine {
+        var decoder = SnapshotDecoder()
+        try reader.sections { (section) throws(DecodeError) in try decoder.append(section) }
+        do {
+            return try decoder.finish()
+        } catch {
+            throw reader.unsound(error)
         }
     }
 
     private func make(
         _ store: LogStore,
         _ recovered: [RecoveredGroup],
+        _ machines: [GroupID: SessionMachine],
         _ directory: String,
         _ logger: Logger
     ) throws -> RecoveredNode {
@@ -75,13 +95,18 @@ struct NodeRecovery {
         let members = founders(recovered)
         var replicas: [Replica] = []
         for group in recovered {
-            for damage in group.unsound {
+            for passedOver in group.passedOver {
                 logger.error(
-                    "a snapshot is damaged; an older one and the log stand for it",
-                    metadata: ["group": "\(group.group.rawValue)", "reason": "\(damage)"]
+                    "a snapshot cannot be used; an older one and the log stand for it",
+                    metadata: [
+                        "group": "\(group.group.rawValue)", "file": "\(passedOver.file)",
+                        "kept-as": "\(passedOver.keptAs)", "reason": "\(passedOver.reason)",
+                    ]
                 )
             }
-            replicas.append(try replica(group, members, store.snapshots))
+            replicas.append(
+                try replica(group, machines[group.group], members, store.snapshots)
+            )
         }
         checkAddress(replicas, logger)
         return RecoveredNode(
@@ -120,23 +145,28 @@ struct NodeRecovery {
 
     private func replica(
         _ group: RecoveredGroup,
+        _ loaded: SessionMachine?,
         _ founders: Membership,
         _ files: SnapshotFiles
     ) throws -> Replica {
         let mark: SnapshotMark
         let machine: SessionMachine
-        if let found = group.snapshot,
-            let reader = try files.reader(of: group.group, at: found.position)
-        {
+        switch (group.snapshot, loaded) {
+        case (let found?, let loaded?):
             mark = found
-            machine = try SessionMachine.load(reader.sections)
-        } else {
+            machine = loaded
+        case (nil, nil):
             mark = SnapshotMark(position: .origin, membership: founders)
             machine = SessionMachine(seed: seed(of: group.group))
             let writer = try files.writer(of: group.group, at: mark)
             var encoder = SnapshotEncoder(machine)
             while let section = encoder.next() { try writer.append(section[...]) }
             try writer.finish()
+        case (_?, nil), (nil, _?):
+            // An empty machine in the place of one that was found would forget sessions.
+            throw StartError.reason(
+                .bug("group \(group.group.rawValue): the snapshot is not the one that was loaded")
+            )
         }
         let raft = RaftNode(
             configuration: raftConfiguration(group.group, mark.membership),

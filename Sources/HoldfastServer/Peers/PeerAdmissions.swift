@@ -16,7 +16,15 @@ final class PeerAdmissions: Sendable {
     private struct State {
         var known: KnownPeers
         var versions: PeerVersions
-        var refusals: [(node: NodeID, reportedAt: Instant)] = []
+        var reports: [(kind: Report, node: NodeID?, at: Instant)] = []
+    }
+
+    /// What the log is told of a peer, though it happens again and again.
+    enum Report: Hashable, Sendable {
+        /// The peer's connection was refused; it comes again with each of the peer's tries.
+        case refusal
+        /// There was something to say for which the peer's version has no words.
+        case inexpressible
     }
 
     private let path: String
@@ -85,37 +93,27 @@ final class PeerAdmissions: Sendable {
         return .known
     }
 
-    /// Whether a refusal of the node should be reported: it comes again with each of its tries.
-    func mustReportRefusal(of node: NodeID, at now: Instant) -> Bool {
+    /// Whether the log should be told now. Those who have not said who they are (nil) count as one.
+    func mustReport(_ kind: Report, of node: NodeID?, at now: Instant) -> Bool {
         state.withLockedValue { state in
-            state.refusals.removeAll {
-                $0.reportedAt.advanced(by: Limits.refusalInterval) <= now
-            }
-            guard !state.refusals.contains(where: { $0.node == node }) else { return false }
-            if state.refusals.count == Limits.refusalsMax { state.refusals.removeFirst() }
-            state.refusals.append((node, now))
+            state.reports.removeAll { $0.at.advanced(by: Limits.reportInterval) <= now }
+            let isKnown = state.reports.contains { $0.kind == kind && $0.node == node }
+            guard !isKnown else { return false }
+            if state.reports.count == Limits.reportsMax { state.reports.removeFirst() }
+            state.reports.append((kind, node, now))
             return true
         }
     }
 
     // MARK: Versions
 
-    /// A link from the peer is open; answers the version to write to it.
-    func opened(by hello: Hello) -> CodecVersion {
-        state.withLockedValue { state in
-            state.versions.opened(by: hello)
-            return state.versions[hello.node]
-        }
-    }
+    /// A link from the peer is open.
+    func opened(by hello: Hello) { state.withLockedValue { $0.versions.opened(by: hello) } }
 
-    /// A link from the peer closed; answers the version to write to it.
-    func closed(by node: NodeID) -> CodecVersion {
-        state.withLockedValue { state in
-            state.versions.closed(by: node)
-            return state.versions[node]
-        }
-    }
+    /// A link from the peer closed.
+    func closed(by node: NodeID) { state.withLockedValue { $0.versions.closed(by: node) } }
 
+    /// The version to write to the peer. To be asked where it is used: it may change at any time.
     func version(of node: NodeID) -> CodecVersion {
         state.withLockedValue { $0.versions[node] }
     }

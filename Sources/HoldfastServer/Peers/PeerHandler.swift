@@ -66,9 +66,7 @@ final class PeerHandler: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        if case .open(let peer) = state {
-            tell(peer, speaks: reactor.node.admissions.closed(by: peer))
-        }
+        if case .open(let peer) = state { closed(peer) }
         state = .refused
     }
 
@@ -119,7 +117,13 @@ final class PeerHandler: ChannelInboundHandler {
 
     private func open(_ hello: Hello) {
         state = .open(hello.node)
-        tell(hello.node, speaks: reactor.node.admissions.opened(by: hello))
+        reactor.node.admissions.opened(by: hello)
+        versionChanged(of: hello.node)
+    }
+
+    private func closed(_ peer: NodeID) {
+        reactor.node.admissions.closed(by: peer)
+        versionChanged(of: peer)
     }
 
     /// Lets nothing more in until the disk knows the peer.
@@ -160,10 +164,12 @@ final class PeerHandler: ChannelInboundHandler {
         }
     }
 
-    /// Every reactor has a link of its own to the peer.
-    private func tell(_ peer: NodeID, speaks version: CodecVersion) {
+    /// Every reactor has a link of its own to the peer. Each looks the version up when its turn
+    /// comes: what was true here may reach it after what another reactor has found since.
+    private func versionChanged(of peer: NodeID) {
+        let admissions = reactor.node.admissions
         for other in reactor.reactors {
-            other.loop.execute { other.peers[peer]?.speak(version) }
+            other.loop.execute { other.peers[peer]?.speak(admissions.version(of: peer)) }
         }
     }
 
@@ -172,20 +178,24 @@ final class PeerHandler: ChannelInboundHandler {
         of peer: NodeID? = nil,
         _ context: ChannelHandlerContext
     ) {
-        var name = peer.map { "\($0.rawValue)" } ?? "unknown"
-        if case .open(let peer) = state {
-            name = "\(peer.rawValue)"
-            tell(peer, speaks: reactor.node.admissions.closed(by: peer))
+        var peer = peer
+        if case .open(let known) = state {
+            peer = known
+            closed(known)
         }
         state = .refused
+        let address = context.remoteAddress.map { "\($0)" } ?? "unknown"
         context.close(promise: nil)
         let node = reactor.node
-        if let peer, !node.admissions.mustReportRefusal(of: peer, at: MonotonicClock.now()) {
+        guard node.admissions.mustReport(.refusal, of: peer, at: MonotonicClock.now()) else {
             return
         }
         node.logger.warning(
             "peer connection refused",
-            metadata: ["peer": "\(name)", "reason": "\(reason)"]
+            metadata: [
+                "peer": "\(peer.map { "\($0.rawValue)" } ?? "unknown")", "from": "\(address)",
+                "reason": "\(reason)",
+            ]
         )
     }
 }

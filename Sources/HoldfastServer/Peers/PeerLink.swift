@@ -63,6 +63,9 @@ final class PeerLink {
     /// What the peer understands, as its hello has said.
     func speak(_ version: CodecVersion) { encoder.version = version }
 
+    /// What is written to the peer now.
+    var version: CodecVersion { encoder.version }
+
     /// Whether nobody has had anything to say to the peer for long enough.
     var isOver: Bool { reactor.ticks - lastWanted > 10 * silenceTicks }
 
@@ -104,7 +107,27 @@ final class PeerLink {
         guard case .open = state, outstandingBytes < Limits.peerOutstandingBytesMax else {
             return
         }
-        encoder.encode(message, group: group, into: &buffer)
+        switch encoder.encode(message, group: group, into: &buffer) {
+        case .written, .keptBack: break
+        case .inexpressible: reportInexpressible(group)
+        }
+    }
+
+    /// Lost on the way, as any message may be. But one that is always lost holds its group up for
+    /// ever, and nothing else says so.
+    private func reportInexpressible(_ group: GroupID) {
+        let now = MonotonicClock.now()
+        guard reactor.node.admissions.mustReport(.inexpressible, of: peer.id, at: now) else {
+            return
+        }
+        log(
+            .warning,
+            """
+            a message was dropped that the peer does not understand: it has not said yet which \
+            version it speaks, or is of an older release
+            """,
+            ["group": "\(group.rawValue)", "version": "\(encoder.version.rawValue)"]
+        )
     }
 
     /// Writes what the turn has collected, in one call of the socket.

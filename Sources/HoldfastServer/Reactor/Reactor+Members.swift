@@ -58,17 +58,20 @@ extension Reactor {
     /// A group has other members now.
     func membershipChanged(_ membership: Membership, _ group: LocalGroup) {
         publish(group)
-        if group.wasMember, membership[node.id] == nil { reportRemoval(from: group) }
-        group.wasMember = membership[node.id] != nil
-        guard let members = node.members.update(group.id, membership) else { return }
-        for reactor in reactors {
-            reactor.loop.execute { reactor.membersChanged(members) }
+        if membership[node.id] != nil {
+            group.part = .member
+        } else if group.part == .member {
+            group.part = .leaving
         }
+        guard node.members.update(group.id, membership) == .changed else { return }
+        for reactor in reactors { reactor.loop.execute { reactor.membersChanged() } }
     }
 
-    private func membersChanged(_ members: [NodeID: NodeConfiguration]) {
-        let before = self.members
-        self.members = members
+    /// Looks up who the members are now: what another reactor knew when it said that they changed
+    /// may be older than what this one was told before.
+    private func membersChanged() {
+        let before = members
+        members = node.members.byID
         for (id, peer) in peers {
             peer.isMember = members[id] != nil
             // It moved: the old address leads nowhere.
@@ -83,9 +86,18 @@ extension Reactor {
         for id in members.keys { _ = link(to: id) }
     }
 
+    /// A membership counts as soon as it stands in the log, but until it is committed another
+    /// leader may take it back. So this waits until it is applied. (Few live to see that: a node
+    /// that is removed while another leads hears no more of the group; see `RemovalWatch`.)
+    func settleRemoval(from group: LocalGroup) {
+        guard group.part == .leaving else { return }
+        let applied = group.replica.raft.membership(at: group.replica.applied)
+        if applied[node.id] == nil { reportRemoval(from: group) }
+    }
+
     func reportRemoval(from group: LocalGroup) {
-        guard !group.isRemovalReported else { return }
-        group.isRemovalReported = true
+        guard group.part != .removed else { return }
+        group.part = .removed
         node.logger.notice(
             """
             this node was removed from group \(group.id.rawValue): it takes no part in it any \

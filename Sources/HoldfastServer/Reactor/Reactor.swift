@@ -32,11 +32,24 @@ final class LocalGroup {
     /// Who waits for the answer to a change of members.
     var changes: [ChangeToken: ReplyTarget] = [:]
     var lastChange: UInt64 = 0
-    /// Whether the newest membership has had this node in it.
-    var wasMember = false
-    var isRemovalReported = false
+    var part = Part.unknown
     /// Reads whose lease ended while they were read; they ask anew when the turn is over.
     var lateReads: [GroupRequest] = []
+
+    /// This node's part in the group, as its log has been told of it.
+    ///
+    ///     unknown -> member -> leaving -> removed
+    ///
+    /// and back to `member` from anywhere, when a membership that has the node is in force again.
+    enum Part: Hashable {
+        /// It has not been a member since it was started.
+        case unknown
+        case member
+        /// The newest membership lacks it. The entry may still be taken back.
+        case leaving
+        /// That is final, and the log has been told.
+        case removed
+    }
 
     init(id: GroupID, replica: Replica) {
         self.id = id
@@ -138,6 +151,9 @@ final class Reactor: @unchecked Sendable {
         for forwarder in forwarders.values { forwarder.tick() }
         for connection in connections.values { connection.tick() }
         balanceLeaders()
+        if self === reactors.first, ticks % Limits.snapshotSweepTicks == 0 {
+            node.snapshots.sweep()
+        }
     }
 
     /// Tells the other reactors which peers were heard here: a peer may have all its connections,
@@ -281,13 +297,25 @@ final class Reactor: @unchecked Sendable {
             carryOut(answer, to: request, group, now)
         }
         if let membership = group.effects.membership { membershipChanged(membership, group) }
+        settleRemoval(from: group)
         if let leadership = group.effects.leadership { report(leadership, group) }
+        if let index = group.effects.dispute { report(disputeAt: index, group) }
         carryOutChanges(group)
         carryOutSnapshots(group)
         let isUnfinished = group.effects.isUnfinished
         group.effects.removeAll()
         askAgain(group)
         if isUnfinished { markDirty(group) }
+    }
+
+    private func report(disputeAt index: LogIndex, _ group: LocalGroup) {
+        node.logger.error(
+            """
+            two nodes hold different states, and too few have spoken to say which is right: start \
+            the nodes that are down, and replace none before
+            """,
+            metadata: ["group": "\(group.id.rawValue)", "entry": "\(index.rawValue)"]
+        )
     }
 
     private func stop(_ reason: StopReason, _ group: LocalGroup) -> Never {

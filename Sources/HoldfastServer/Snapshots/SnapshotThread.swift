@@ -12,6 +12,7 @@ import Bytes
 import LogStore
 import Logging
 import NIOConcurrencyHelpers
+import NIOCore
 import NIOPosix
 import RaftCore
 import Replica
@@ -182,11 +183,18 @@ final class SnapshotThread: @unchecked Sendable {
 
     // MARK: Streams
 
-    private func doRead(_ fetch: SnapshotFetch, _ group: GroupID, _ reactor: Reactor) {
-        let now = MonotonicClock.now()
+    /// Closes the files of followers that have gone away. Called now and then.
+    func sweep() { perform { self.giveUpStreams(at: MonotonicClock.now()) } }
+
+    private func giveUpStreams(at now: Instant) {
         for stream in gate.takeAbandoned(at: now) {
             streams[stream.group]?.close(stream.follower)
         }
+    }
+
+    private func doRead(_ fetch: SnapshotFetch, _ group: GroupID, _ reactor: Reactor) {
+        let now = MonotonicClock.now()
+        giveUpStreams(at: now)
         let stream = StreamGate.Stream(group: group, follower: fetch.follower)
         guard gate.admits(stream, at: now) else { return }
         let chunk: FetchedChunk
@@ -218,6 +226,8 @@ final class SnapshotThread: @unchecked Sendable {
             // One that came to an end is not gone on with; the core begins anew.
             guard let receiver = receivers[group], receiver.mark == chunk.mark else { return }
             try receiver.append(chunk.bytes, at: chunk.offset)
+            let end = chunk.offset + UInt64(chunk.bytes.count)
+            reactor.settle(group) { $0.chunkKept(chunk.mark.position, through: end) }
             guard chunk.isLast else { return }
             let machine = try SessionMachine.load(receiver.verify)
             try receiver.keep()
@@ -230,14 +240,23 @@ final class SnapshotThread: @unchecked Sendable {
                 ]
             )
             reactor.settle(group) { $0.snapshotReceived(chunk.mark, machine) }
+        } catch LogStoreError.io(let call, let reason) {
+            receivers[group] = nil
+            logger.error(
+                "the disk does not take a snapshot from the leader; make room, it is tried again",
+                metadata: ["group": "\(group.rawValue)", "call": "\(call)", "reason": "\(reason)"]
+            )
+            // Not at once: what fills a disk would be sent for it again and again.
+            reactor.loop.scheduleTask(in: .nanoseconds(Limits.snapshotRetryPause)) {
+                reactor.settle(group) { $0.snapshotDamaged(chunk.mark.position) }
+            }
         } catch {
             receivers[group] = nil
             logger.error(
                 "snapshot from the leader is of no use; it will be sent again",
                 metadata: ["group": "\(group.rawValue)", "reason": "\(error)"]
             )
-            let position = chunk.mark.position
-            reactor.settle(group) { $0.snapshotDamaged(position) }
+            reactor.settle(group) { $0.snapshotDamaged(chunk.mark.position) }
         }
     }
 }

@@ -1,6 +1,7 @@
 // The snapshots of all groups: one directory, one file a snapshot, its name the group, index and
 // term in decimal. A file is written under a name of no meaning, synced, renamed, and the directory
-// synced: what has a snapshot's name was whole once.
+// synced: what has a snapshot's name was whole once. One that a start could not use loses its name
+// and is kept beside the others, as `NAME.damaged`.
 //
 // Nothing is remembered between calls, so any thread may do anything at any time, a log sync
 // included. The newest two of a group are kept; a file that is open can be read to its end after it
@@ -66,24 +67,48 @@ package struct SnapshotFiles: Sendable {
 
     func isEmpty() throws(LogStoreError) -> Bool { try names().isEmpty }
 
-    /// The first of a group's `names` that is sound and not before `base`; and the damage of those
-    /// that were passed over.
-    func firstSound(
+    /// The first of a group's `names` that is not before `base` and that `load` takes; and why
+    /// those before it were passed over.
+    ///
+    /// A read that fails is no more than a file that cannot be used, though an error of the disk is
+    /// fatal everywhere else. There it is because nobody knows what a write has left behind. Here
+    /// nothing is written and nothing is believed: an older snapshot and the log from `base` on
+    /// make the same machine, or one that lacks a snapshot of which nobody has been told yet.
+    func firstUsable(
         of names: [SnapshotName],
-        from base: LogIndex
-    ) throws(LogStoreError) -> (mark: SnapshotMark?, unsound: [Damage]) {
-        var unsound: [Damage] = []
+        from base: LogIndex,
+        _ load: SnapshotLoader
+    ) -> (mark: SnapshotMark?, unusable: [(name: SnapshotName, error: LogStoreError)]) {
+        var unusable: [(SnapshotName, LogStoreError)] = []
         for name in names where name.position.index >= base {
             do throws(LogStoreError) {
-                // Nobody but this process removes files, and nothing else runs yet.
-                guard let reader = try reader(of: name.group, at: name.position) else { continue }
-                try reader.sections { _ in }
-                return (reader.mark, unsound)
-            } catch .damage(let damage) {
-                unsound.append(damage)
+                guard let reader = try reader(of: name.group, at: name.position) else {
+                    throw .damage(.missingFile(path(name)))
+                }
+                try load(reader)
+                return (reader.mark, unusable)
+            } catch {
+                unusable.append((name, error))
             }
         }
-        return (nil, unsound)
+        return (nil, unusable)
+    }
+
+    /// Takes a file's name from it, so that it does not count among those that are kept: the next
+    /// snapshot would supersede a sound one. It is not removed: somebody may want to look at it.
+    func setAside(_ name: SnapshotName, because error: LogStoreError) throws(LogStoreError)
+        -> PassedOver
+    {
+        let old = path(name)
+        var new = old + ".damaged"
+        var number = 1
+        while access(new, F_OK) == 0 {
+            number += 1
+            new = old + ".\(number).damaged"
+        }
+        guard rename(old, new) == 0 || errno == ENOENT else { throw .last("rename of \(old)") }
+        try DataDirectory.sync(directory)
+        return PassedOver(file: old, keptAs: new, error: error)
     }
 
     /// Removes what a crash left half written. Only before the first file is begun.
@@ -124,6 +149,28 @@ package struct SnapshotFiles: Sendable {
     /// Another thread may have been faster.
     private func remove(_ path: String) throws(LogStoreError) {
         guard unlink(path) == 0 || errno == ENOENT else { throw .last("removal of \(path)") }
+    }
+}
+
+/// Makes something of a snapshot that a start has found, or says why nothing can be made of it.
+package typealias SnapshotLoader = (SnapshotReader) throws(LogStoreError) -> Void
+
+/// A snapshot that a start could not use. An older one and the log stand for it.
+package struct PassedOver: Hashable, Sendable {
+    package var file: String
+    /// The name that it has now.
+    package var keptAs: String
+    package var error: LogStoreError
+
+    /// Without the advice for one that is fatal.
+    package var reason: String {
+        switch error {
+        case .damage(let damage): "\(damage)"
+        case .io(let call, let reason): "\(call) failed: \(reason)."
+        case .otherCluster, .otherNode, .otherGroupCount, .unknownFormat, .inUse, .setting,
+            .entryTooLarge, .unsoundSnapshot, .closed:
+            "\(error)"
+        }
     }
 }
 

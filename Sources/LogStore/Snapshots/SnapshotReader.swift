@@ -1,5 +1,6 @@
 // Reads a snapshot: its sections, for a machine; or the file as it is in pieces, for a follower.
 
+package import Bytes
 package import RaftCore
 
 /// A snapshot that is open. It stays readable after the store has removed it, and takes room on the
@@ -28,6 +29,11 @@ package final class SnapshotReader: Sendable {
         guard header.cluster == cluster, group == name.group, mark.position == name.position else {
             throw ScanFailure.otherSnapshot.damage(of: file)
         }
+    }
+
+    /// What to throw where the sections are sound and make no sense to whoever took them.
+    package func unsound(_ error: DecodeError) -> LogStoreError {
+        ScanFailure.unsound(error).damage(of: file)
     }
 
     /// Bytes of the file.

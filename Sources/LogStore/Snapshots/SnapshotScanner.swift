@@ -112,13 +112,11 @@ extension SnapshotScanner {
     /// order. What `take` throws makes the snapshot unsound.
     static func scan(
         _ file: ReadableFile,
-        expected: SnapshotHeader?,
+        expected: SnapshotHeader,
         _ take: SectionTaker
     ) throws(ScanFailure) {
         var scanner = try SnapshotScanner(file)
-        guard expected == nil || scanner.header == expected else {
-            throw .otherSnapshot
-        }
+        guard scanner.header == expected else { throw .otherSnapshot }
         while let section = try scanner.next() {
             do {
                 try take(section)

@@ -1,7 +1,8 @@
 // A disk that hangs must not take the group with it; and who should rather lead.
 
-import RaftCore
 import Testing
+
+@testable import RaftCore
 
 @Suite("A hung disk")
 struct DiskStallTests {
@@ -30,6 +31,23 @@ struct DiskStallTests {
         cluster.run(ticks: 2)
         #expect(cluster.committed.count > commit)
         #expect(cluster.failure == nil)
+    }
+
+    @Test("acknowledgements that wait for a hung disk do not pile up")
+    func heldAcknowledgements() {
+        var cluster = Self.led()
+        cluster.hung = [NodeID(2)]
+        for byte in 0..<50 as Range<UInt8> {
+            cluster.propose(byte, at: NodeID(1))
+            cluster.settle()
+        }
+        #expect(cluster[2].log.last == cluster[1].log.last)
+        cluster.run(ticks: 10)
+        #expect(cluster[2].durability.held.count <= 2)
+        #expect((cluster[2].durability.inFlight?.held.count ?? 0) <= 2)
+        cluster.hung = []
+        cluster.settle()
+        #expect(cluster[1].progress.allSatisfy { $0.match == cluster[1].log.last.index })
     }
 
     @Test("a disk that is slow but answers in time costs nobody the leadership")

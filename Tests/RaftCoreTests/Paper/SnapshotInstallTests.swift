@@ -47,6 +47,27 @@ struct SnapshotInstallTests {
         #expect(Self.pieces(cluster).isEmpty)
     }
 
+    /// What waits for the disk is one chunk, not a whole snapshot.
+    @Test("the next piece is asked for when the one before is kept, and no earlier")
+    func keptFirst() {
+        var cluster = Self.cluster()
+        var node = cluster[2]
+        var effects = Effects()
+        node.step(.received(chunk(term: 2, mark(2, 9), offset: 0)), into: &effects)
+        node.step(.received(chunk(term: 2, mark(2, 9), offset: 0)), into: &effects)
+        node.step(.received(chunk(term: 2, mark(2, 9), offset: 10)), into: &effects)
+        #expect(effects.chunks.map(\.offset) == [0, 10])
+        #expect(effects.send.compactMap { $0.snapshotResponse?.wanted } == [0])
+        effects = Effects()
+        node.step(.chunkKept(position(2, 9), through: 10), into: &effects)
+        // Of another snapshot, again, and of what was never handed out.
+        node.step(.chunkKept(position(2, 8), through: 20), into: &effects)
+        node.step(.chunkKept(position(2, 9), through: 10), into: &effects)
+        node.step(.chunkKept(position(2, 9), through: 30), into: &effects)
+        #expect(effects.send.compactMap { $0.snapshotResponse?.wanted } == [10])
+        cluster.members[1].node = node
+    }
+
     /// 2. "Create new snapshot file if first chunk (offset is 0)"; 3. "Write data into snapshot
     /// file at given offset"; 4. "Reply and wait for more data chunks if done is false"
     @Test("2 to 4: pieces are handed on in order, and each answer names what is wanted next")

@@ -276,3 +276,79 @@ struct SnapshotSendTests {
         #expect(cluster.failure == nil)
     }
 }
+
+// MARK: Snapshots that are of no use
+
+extension SnapshotSendTests {
+    /// The leader's own disk may have lost or damaged it, and the leader itself never reads it.
+    @Test("where the newest snapshot is gone, another is asked for, and heartbeats pace the rest")
+    func newestGone() {
+        var cluster = Self.lagging()
+        let kept = cluster.contents
+        cluster.contents[cluster[1].snapshot.position] = nil
+        cluster.run(ticks: 20)
+        let record = cluster.record ?? []
+        #expect(record.contains { $0.id == NodeID(1) && $0.effects.isSnapshotWanted })
+        #expect(Self.fetches(cluster).count <= 20, "no more than one for each heartbeat")
+        cluster.contents = kept
+        cluster.run(ticks: 20)
+        #expect(cluster.installed == 1)
+    }
+
+    /// Of one piece, so that asking for the first one again could pass for a repeat.
+    @Test("a small snapshot that a follower found damaged is asked for anew, too")
+    func smallDamaged() {
+        var cluster = Self.lagging(Self.limits { $0.snapshotChunkBytesMax = 10_000 })
+        let first = cluster[1].snapshot
+        var budget = 1_000
+        while budget > 0, !cluster.members[2].work.contains(where: { $0.isReceive }) {
+            budget -= 1
+            for member in cluster.members where member.node.id != NodeID(3) {
+                cluster.sync(member.node.id)
+                cluster.work(member.node.id)
+            }
+            if cluster.network.isEmpty { cluster.tick(NodeID(1)) } else { cluster.deliver(at: 0) }
+        }
+        cluster.members[2].work = []
+        cluster.step(NodeID(3), .snapshotDamaged(first.position))
+        cluster.run(ticks: 20)
+        #expect((cluster.record ?? []).contains { $0.effects.isSnapshotWanted })
+        #expect(cluster.installed == 1)
+        #expect(cluster.failure == nil)
+    }
+
+    @Test("what a follower found damaged is asked for anew, and sent to who has nothing of it yet")
+    func damaged() {
+        var cluster = Self.lagging()
+        let first = cluster[1].snapshot
+        // The follower has all of it, and cannot use it.
+        var budget = 1_000
+        while budget > 0, !cluster.members[2].work.contains(where: { $0.isReceive }) {
+            budget -= 1
+            for member in cluster.members where member.node.id != NodeID(3) {
+                cluster.sync(member.node.id)
+                cluster.work(member.node.id)
+            }
+            if cluster.network.isEmpty { cluster.tick(NodeID(1)) } else { cluster.deliver(at: 0) }
+        }
+        cluster.members[2].work = []
+        cluster.step(NodeID(3), .snapshotDamaged(first.position))
+        cluster.losing = { $0.snapshotChunk?.mark == first && $0.snapshotChunk?.offset == 0 }
+        cluster.run(ticks: 10)
+        let record = cluster.record ?? []
+        #expect(record.contains { $0.id == NodeID(1) && $0.effects.isSnapshotWanted })
+        // The driver cuts another one.
+        cluster.commit(1)
+        cluster.snapshot(1)
+        #expect(cluster[1].snapshot != first)
+        cluster.run(ticks: 20)
+        #expect(cluster[3].snapshot == cluster[1].snapshot)
+        #expect(cluster.failure == nil)
+    }
+}
+
+extension Member.Work {
+    fileprivate var isReceive: Bool {
+        if case .receive = self { true } else { false }
+    }
+}

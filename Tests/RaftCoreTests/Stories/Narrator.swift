@@ -50,6 +50,10 @@ enum Narrator {
         lines += step.effects.fetch.map {
             "\(id) reads \(snapshot($0.mark)) from byte \($0.offset) for \($0.follower.rawValue)"
         }
+        if step.effects.isSnapshotWanted { lines.append("\(id) wants another snapshot") }
+        if case .snapshotDamaged(let position) = step.input {
+            lines.append("\(id) finds the snapshot at \(self.position(position)) damaged")
+        }
         lines += step.effects.chunks.map {
             let end = $0.isLast ? ", which is all" : ""
             return "\(id) keeps bytes \($0.offset)..<\($0.offset + UInt64($0.bytes.count)) of"
@@ -152,6 +156,7 @@ enum Narrator {
         case .alreadyVoter(let id): "\(id.rawValue) is a voter"
         case .notCaughtUp(let entries): "it lacks \(entries) entries"
         case .lastVoter: "it is the last voter"
+        case .wouldLoseQuorum: "too few of the voters that there would be are heard of"
         case .tooLarge: "too large"
         }
     }

@@ -8,14 +8,18 @@
 // `settle`, `run`) tell only what clients and operators would notice.
 //
 //     new voters=3 outsiders=1; then, where wanted: trailing=0 chunk=400 window=2 entries=1
-//         promise=900 drift=100 stall=15
+//         streams=1 uncommitted=8 promise=900 drift=100 stall=15
 //     log 1 terms 1 2 2 · log 1 terms 1 2 seen 3         a node starts with that log, and term
 //     elect 1 · silence · settle · run 5 · tick 2 x3     silence: no leader is heard any more
 //     propose 1 a b · read 1 · transfer 1 to 2 · snapshot 1
+//     together read 1 and transfer 1 to 2                several in one turn of the node
 //     add 4 · add 4 learner · add 4 replacing 2 · promote 4 · remove 2          asks the leader
 //     deliver · deliver 1->2 x2 · drop · drop 1->2 · repeat 1->2 · delay 1->2
+//     forge 1->2 term 1 snapshot 9@1                     and others: see `Forgery.swift`
 //     cut 1->2 · isolate 3 · heal
-//     sync 2 · work 2 · hang 1 · unhang 1 · crash 3 · restart 3
+//     sync 2 · work 2 · hang 1 · unhang 1 · restart 3
+//     lose 1 · spoil 1                                   its newest snapshot: gone, or damaged
+//     crash 3 · crash 3 mid-write                        mid-write: nothing of it is on the disk
 //     network · state · failure
 
 import RaftCore
@@ -58,6 +62,10 @@ struct Story {
         case "state": outcome = cluster.members.map { Self.state(of: $0) }
         case "network": outcome = cluster.network.map { Narrator.sent($0) }
         case "failure": outcome = [cluster.failure ?? "none"]
+        case "forge":
+            let message = try words.forgery(in: cluster)
+            cluster.network.append(message)
+            outcome = [Narrator.sent(message)]
         default:
             let isLetThrough = try letTimePass(verb, &words)
             let isLongSpan = ["elect", "silence", "settle", "run"].contains(verb)
@@ -77,6 +85,8 @@ struct Story {
         limits.snapshotChunkBytesMax = options["chunk"] ?? limits.snapshotChunkBytesMax
         limits.appendEntriesMax = options["entries"] ?? limits.appendEntriesMax
         limits.inflightMessagesMax = options["window"] ?? limits.inflightMessagesMax
+        limits.snapshotStreamsMax = options["streams"] ?? limits.snapshotStreamsMax
+        limits.uncommittedBytesMax = options["uncommitted"] ?? limits.uncommittedBytesMax
         let promise = UInt64(options["promise"] ?? 0) * 1_000_000
         cluster = Cluster(
             size: options["voters"] ?? 3,
@@ -134,11 +144,20 @@ struct Story {
         case "work": cluster.work(NodeID(try words.node(of: cluster)))
         case "hang": cluster.hung.insert(NodeID(try words.node(of: cluster)))
         case "unhang": cluster.hung.remove(NodeID(try words.node(of: cluster)))
-        case "crash": cluster.crash(NodeID(try words.node(of: cluster)))
+        case "lose": cluster.contents[try newestSnapshot(&words)] = nil
+        case "spoil": cluster.damaged.insert(try newestSnapshot(&words))
+        case "crash":
+            let id = NodeID(try words.node(of: cluster))
+            if words.skip("mid-write") { cluster.members[cluster.index(of: id)].writing = nil }
+            cluster.crash(id)
         case "restart": cluster.restart(NodeID(try words.node(of: cluster)))
         default: return false
         }
         return true
+    }
+
+    private func newestSnapshot(_ words: inout Words) throws(StoryError) -> LogPosition {
+        cluster[try words.node(of: cluster)].snapshot.position
     }
 
     /// So much time that nobody hears a leader, or asks for votes; messages stay where they are.
@@ -186,31 +205,61 @@ struct Story {
 
     /// What clients, operators and drivers ask of a node.
     private mutating func act(_ verb: Substring, _ words: inout Words) throws(StoryError) {
+        switch verb {
+        case "snapshot":
+            cluster.snapshot(try words.node(of: cluster))
+        case "together":
+            try actTogether(&words)
+        default:
+            let (id, inputs) = try asked(verb, &words)
+            for input in inputs { cluster.step(id, input) }
+        }
+    }
+
+    /// What several commands ask of one node goes into one turn.
+    private mutating func actTogether(_ words: inout Words) throws(StoryError) {
+        var node: NodeID?
+        var together: [Input] = []
+        for var command in words.commands() {
+            let (id, inputs) = try asked(command.next() ?? "", &command)
+            guard command.isEmpty, node == nil || node == id else {
+                throw StoryError(description: "a turn is of one node: VERB 1 ... and VERB 1 ...")
+            }
+            node = id
+            together += inputs
+        }
+        guard let node, together.count > 1 else {
+            throw StoryError(description: "a turn of several: VERB 1 ... and VERB 1 ...")
+        }
+        cluster.turn(node, together)
+    }
+
+    /// What clients and operators ask, and of whom.
+    private mutating func asked(
+        _ verb: Substring,
+        _ words: inout Words
+    ) throws(StoryError) -> (NodeID, [Input]) {
         told += 1
         let token = UInt64(told)
         switch verb {
         case "propose":
-            let id = try words.node(of: cluster)
+            let id = NodeID(try words.node(of: cluster))
+            var inputs: [Input] = []
             while let word = words.next() {
-                cluster.step(
-                    NodeID(id),
-                    .propose(Array(word.utf8)[...], ProposalToken(rawValue: token))
-                )
+                inputs.append(.propose(Array(word.utf8)[...], ProposalToken(rawValue: token)))
             }
+            return (id, inputs)
         case "read":
-            let id = try words.node(of: cluster)
-            cluster.step(NodeID(id), .read(ReadToken(rawValue: token)))
+            return (NodeID(try words.node(of: cluster)), [.read(ReadToken(rawValue: token))])
         case "transfer":
-            let id = try words.node(of: cluster)
+            let id = NodeID(try words.node(of: cluster))
             guard words.next() == "to" else { throw StoryError(description: "transfer N to M") }
-            let target = try words.node(of: cluster)
-            cluster.step(NodeID(id), .transferLeadership(to: NodeID(target)))
-        case "snapshot":
-            cluster.snapshot(try words.node(of: cluster))
+            let target = NodeID(try words.node(of: cluster))
+            return (id, [.transferLeadership(to: target)])
         case "add", "promote", "remove":
             let change = try words.change(verb)
             guard let leader = cluster.leader else { throw StoryError(description: "no leader") }
-            cluster.step(leader, .changeMembership(change, ChangeToken(rawValue: token)))
+            return (leader, [.changeMembership(change, ChangeToken(rawValue: token))])
         default:
             throw StoryError(description: "no such command: \(verb)")
         }
@@ -227,92 +276,5 @@ struct Story {
             + (node.isLeader ? "" : leader)
             + "; \(log), committed through \(node.commit.rawValue)"
             + "; members [\(node.membership.words)]"
-    }
-}
-
-/// The words of one command.
-private struct Words {
-    private var rest: [Substring]
-
-    init(_ command: Substring) { rest = command.split(separator: " ") }
-
-    var isEmpty: Bool { rest.isEmpty }
-
-    mutating func next() -> Substring? { rest.isEmpty ? nil : rest.removeFirst() }
-
-    mutating func skip(_ word: Substring) -> Bool {
-        guard rest.first == word else { return false }
-        rest.removeFirst()
-        return true
-    }
-
-    mutating func number() throws(StoryError) -> UInt64 {
-        guard let word = next(), let number = UInt64(word) else {
-            throw StoryError(description: "a number is missing")
-        }
-        return number
-    }
-
-    mutating func node(of cluster: Cluster) throws(StoryError) -> UInt64 {
-        try Self.known(number(), in: cluster)
-    }
-
-    private static func known(
-        _ id: UInt64,
-        in cluster: Cluster
-    ) throws(StoryError) -> UInt64 {
-        guard id >= 1, id <= UInt64(cluster.members.count) else {
-            throw StoryError(description: "no node \(id)")
-        }
-        return id
-    }
-
-    /// `1->2`
-    mutating func link(of cluster: Cluster) throws(StoryError) -> (UInt64, UInt64) {
-        let ends = (next() ?? "").split(separator: "->").compactMap { UInt64($0) }
-        guard ends.count == 2 else {
-            throw StoryError(description: "a link such as 1->2 is missing")
-        }
-        return (try Self.known(ends[0], in: cluster), try Self.known(ends[1], in: cluster))
-    }
-
-    /// `x3`, or once.
-    mutating func times() throws(StoryError) -> Int {
-        guard let word = next() else { return 1 }
-        guard word.hasPrefix("x"), let times = Int(word.dropFirst()) else {
-            throw StoryError(description: "a count such as x3 is missing: \(word)")
-        }
-        return times
-    }
-
-    /// `voters=3 outsiders=1`
-    mutating func options() throws(StoryError) -> [Substring: Int] {
-        let known: [Substring] = [
-            "voters", "outsiders", "trailing", "chunk", "window", "entries", "promise",
-            "drift", "stall",
-        ]
-        var options: [Substring: Int] = [:]
-        while let word = next() {
-            let parts = word.split(separator: "=")
-            guard parts.count == 2, known.contains(parts[0]), let value = Int(parts[1]) else {
-                throw StoryError(description: "no such option: \(word)")
-            }
-            options[parts[0]] = value
-        }
-        return options
-    }
-
-    mutating func change(_ verb: Substring) throws(StoryError) -> MembershipChange {
-        let id = NodeID(try number())
-        if verb == "promote" { return .promote(id) }
-        if verb == "remove" { return .remove(id) }
-        switch next() {
-        case nil: return .add(id, contact: [], promotion: .whenCaughtUp(replacing: nil))
-        case "learner": return .add(id, contact: [], promotion: .onRequest)
-        case "replacing":
-            let replaced = NodeID(try number())
-            return .add(id, contact: [], promotion: .whenCaughtUp(replacing: replaced))
-        case let word?: throw StoryError(description: "add N learner or replacing M, not \(word)")
-        }
     }
 }

@@ -34,13 +34,30 @@ struct TranscriptTests {
 
     @Test("there are stories, and each of them has commands and outcomes")
     func thereAreStories() throws {
-        #expect(Self.stories.count >= 8)
+        #expect(Self.stories.count >= 21)
         for name in Self.stories {
             let file = Self.directory.appendingPathComponent(name)
             let lines = try String(contentsOf: file, encoding: .utf8).split(separator: "\n")
             #expect(lines.first?.hasPrefix("# ") == true, "\(name) opens with what it is about")
             #expect(lines.count { $0.hasPrefix("> ") } >= 5, "\(name)")
             #expect(lines.count { $0.hasPrefix("  ") } >= 10, "\(name)")
+        }
+    }
+
+    @Test("every bug that was found on the way has a story, and each story is there")
+    func everyBugHasAStory() throws {
+        let document = Self.directory.deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("docs/SIMULATION.md")
+        let text = try String(contentsOf: document, encoding: .utf8)
+        let table = try #require(text.components(separatedBy: "\n| what was wrong |").last)
+        let bugs = table.split(separator: "\n", omittingEmptySubsequences: false).dropFirst(2)
+            .prefix { $0.hasPrefix("|") }
+        #expect(bugs.count >= 13)
+        for bug in bugs {
+            let shown = bug.split(separator: "|").last ?? ""
+            let names = shown.split(separator: "`").filter { $0.hasSuffix(".txt") }
+            #expect(!names.isEmpty, "no story of: \(bug)")
+            for name in names { #expect(Self.stories.contains(String(name)), "\(name)") }
         }
     }
 
@@ -90,7 +107,11 @@ struct TranscriptTests {
         "a command that nobody knows is an error, not silence",
         arguments: [
             "> new voters", "> new votes=3", "> dance 1", "> tick 9", "> tick 1 3", "> cut 1-2",
-            "> add 4 somehow", "> sync", "a line of prose", "> deliver 1->7",
+            "> add 4 somehow", "> sync", "a line of prose", "> deliver 1->7", "> together read 1",
+            "> together read 1 and read 2", "> together read 1 and dance 1", "> crash 1 mid-air",
+            "> forge 1->2 snapshot 9@1", "> forge 1->2 term 1 snapshot 9",
+            "> forge 1->2 term 1 wish 9", "> forge 1->2 term 1 entries 10 after 9@1",
+            "> forge 3->1 term 1 lacks 9", "> lose", "> spoil 9",
         ]
     )
     func unknownCommands(command: String) {

@@ -1,0 +1,169 @@
+// What one reactor finds out about peers and members, and the others are told; and what the log is
+// told of peers.
+
+import NIOCore
+import NIOEmbedded
+import NIOPosix
+import PeerWire
+import RaftCore
+import Testing
+
+@testable import HoldfastServer
+
+private let peer = NodeID(2)
+
+extension Bench {
+    fileprivate func hello(of id: NodeID) -> Hello {
+        Hello(
+            cluster: node.configuration.cluster,
+            node: id,
+            groupCount: 2,
+            version: .latest,
+            incarnation: Incarnation(rawValue: id.rawValue)
+        )
+    }
+
+    /// A connection of a peer that the node has met before.
+    fileprivate func connect(_ id: NodeID) throws -> EmbeddedChannel {
+        let hello = hello(of: id)
+        _ = try node.admissions.admit(hello)
+        let socket = EmbeddedChannel(handler: PeerHandler(reactor: reactor))
+        var encoder = FrameEncoder(cluster: hello.cluster, version: .latest)
+        var bytes = ByteBuffer()
+        encoder.encode(hello, to: node.id, into: &bytes)
+        try socket.writeInbound(bytes)
+        return socket
+    }
+
+    fileprivate func send(_ message: Message, over socket: EmbeddedChannel) throws {
+        var encoder = FrameEncoder(cluster: node.configuration.cluster, version: .latest)
+        var bytes = ByteBuffer()
+        encoder.encode(message, group: GroupID(0), into: &bytes)
+        try socket.writeInbound(bytes)
+    }
+}
+
+@Suite("Peers, seen by several reactors", .serialized)
+struct PeerTests {
+    @Test("a reactor writes the version that holds when it hears of it, not one that is over")
+    func versions() throws {
+        let second = EmbeddedEventLoop()
+        let bench = try Bench(peers: [23], loops: [second])
+        let link = try #require(bench.reactors[1].link(to: peer))
+        #expect(link.version == .v1)
+        _ = try bench.connect(peer)
+        second.run()
+        #expect(link.version == .latest)
+        bench.node.admissions.closed(by: peer)
+
+        _ = try bench.connect(peer)
+        // The link is closed again, as another reactor has found, before the news is heard.
+        bench.node.admissions.closed(by: peer)
+        second.run()
+        #expect(link.version == .v1)
+    }
+
+    @Test("a reactor knows the members that there are when it hears of a change")
+    func members() throws {
+        let second = EmbeddedEventLoop()
+        let bench = try Bench(peers: [23, 33], loops: [second])
+        let all = bench.node.configuration.nodes
+        let group = try #require(bench.reactor.groups[0])
+        bench.reactor.membershipChanged(Membership(bootstrap: Array(all[0...1])), group)
+        // Another group's change, of which nobody was told yet.
+        let later = bench.node.members.update(GroupID(1), Membership(bootstrap: all))
+        #expect(later == .changed)
+        second.run()
+        #expect(bench.reactors[1].members == bench.node.members.byID)
+        #expect(bench.reactors[1].members.count == 3)
+        #expect(bench.reactors[1].peers.keys.sorted() == [NodeID(2), NodeID(3)])
+    }
+
+    @Test("a peer that is refused again and again is reported once, and each by itself")
+    func refusals() throws {
+        let bench = try Bench(peers: [23, 33])
+        let misled = { (id: NodeID) in
+            Message(from: id, to: NodeID(9), term: Term(1), body: .timeoutNow)
+        }
+        for _ in 0..<5 {
+            let socket = try bench.connect(peer)
+            try bench.send(misled(peer), over: socket)
+            #expect(!socket.isActive)
+        }
+        #expect(bench.words.all(with: "peer connection refused").count == 1)
+        #expect(bench.words.all(with: "peer=2").count == 1)
+        try bench.send(misled(NodeID(3)), over: bench.connect(NodeID(3)))
+        #expect(bench.words.all(with: "peer connection refused").count == 2)
+        for _ in 0..<5 {
+            let socket = EmbeddedChannel(handler: PeerHandler(reactor: bench.reactor))
+            try socket.writeInbound(ByteBuffer(repeating: 7, count: 100))
+        }
+        #expect(bench.words.all(with: "peer=unknown").count == 1)
+        #expect(bench.words.all(with: "peer connection refused").count == 3)
+    }
+
+    @Test("a report is due again when its time is over")
+    func interval() throws {
+        let bench = try Bench()
+        let admissions = bench.node.admissions
+        let start = Instant(1)
+        #expect(admissions.mustReport(.refusal, of: peer, at: start))
+        #expect(!admissions.mustReport(.refusal, of: peer, at: start))
+        #expect(admissions.mustReport(.inexpressible, of: peer, at: start))
+        #expect(admissions.mustReport(.refusal, of: nil, at: start))
+        let end = start.advanced(by: Limits.reportInterval)
+        #expect(!admissions.mustReport(.refusal, of: peer, at: Instant(end.rawValue - 1)))
+        #expect(admissions.mustReport(.refusal, of: peer, at: end))
+    }
+
+    @Test("what a peer's version has no words for is dropped, and reported once")
+    func inexpressible() async throws {
+        let loops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let greeted = loops.next().makePromise(of: Void.self)
+        let server = try await ServerBootstrap(group: loops)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(FirstBytes(greeted))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        let port = try #require(server.localAddress?.port)
+        let bench = try Bench(peers: [port], loops: [loops.next()])
+        let reactor = bench.reactors[1]
+        try await reactor.loop.submit { reactor.link(to: peer)?.tick() }.get()
+        try await greeted.futureResult.get()
+        let chunk = SnapshotChunk(
+            mark: SnapshotMark(position: .origin, membership: .none),
+            offset: 0,
+            bytes: [1, 2, 3],
+            isLast: true
+        )
+        let message = Message(
+            from: NodeID(1),
+            to: peer,
+            term: Term(1),
+            body: .snapshotChunk(chunk)
+        )
+        try await reactor.loop.submit {
+            for _ in 0..<3 { reactor.link(to: peer)?.send(message, group: GroupID(1)) }
+            reactor.link(to: peer)?.close()
+        }.get()
+        let reports = bench.words.all(with: "does not understand")
+        #expect(reports.count == 1)
+        #expect(reports.first?.contains("peer=n2") == true)
+        try await server.close()
+        try await loops.shutdownGracefully()
+    }
+}
+
+/// Tells that something came in.
+final class FirstBytes: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let promise: EventLoopPromise<Void>
+
+    init(_ promise: EventLoopPromise<Void>) { self.promise = promise }
+
+    // Succeeding a promise that has its value does nothing.
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) { promise.succeed() }
+}
