@@ -9,16 +9,25 @@ package struct Operation<Call: Sendable, Reply: Sendable>: Sendable {
     package var process: Int
     /// When the call left.
     package var called: UInt64
-    /// When the reply was there; nil where none came: it may have taken effect at any time after
-    /// `called`, or never.
+    /// When it was over: mostly, when the reply was there. Nil where nobody knows: it may have
+    /// taken effect at any time after `called`, or never.
     package var returned: UInt64?
     package var call: Call
-    /// Nil where no reply came.
+    /// Nil where no reply came, or it does not matter which.
     package var reply: Reply?
 
     package init(process: Int, called: UInt64, call: Call) {
         self.process = process
         self.called = called
+        self.call = call
+    }
+
+    /// It took effect by `returned`, with a reply that nobody saw.
+    package init(process: Int, called: UInt64, returned: UInt64, call: Call) {
+        precondition(returned >= called, "an end before its call")
+        self.process = process
+        self.called = called
+        self.returned = returned
         self.call = call
     }
 

@@ -4,8 +4,8 @@
 // The search is that of Wing and Gong (1993) with the memory of Lowe (2017): events stand in a list
 // by time; an operation whose call stands before every reply may come first. It is lifted out of
 // the list and the search goes on, until no reply is left. A set of operations done, together with
-// a state, is looked at once. An operation without a reply has no reply to wait for: it may be
-// lifted at any time, or be left.
+// a state, is looked at once. An operation of which nobody knows when it was over has no reply to
+// wait for: it may be lifted at any time, or be left.
 //
 // It must never report `broken` for a history that some order explains, however long the search.
 
@@ -159,9 +159,9 @@ private struct Search<Model: SequentialModel> {
             return false
         }
         mark(operation, isDone: true)
-        let isOpen = history[operation].reply == nil
+        let isOpen = history[operation].returned == nil
         for (place, candidate) in candidates.enumerated() {
-            // Without a reply and without an effect, it might as well be left out.
+            // Open and without an effect, it might as well be left out.
             if isOpen, candidate == state { continue }
             guard seen.insert(Seen(done: done, state: candidate)).inserted else { continue }
             steps.append(
@@ -239,7 +239,7 @@ private struct Search<Model: SequentialModel> {
     private func report() -> String {
         let operation = history[blocked]
         return "no order explains the reply of client \(operation.process): "
-            + "\(operation.call) -> \(operation.reply.map { "\($0)" } ?? "nothing"), "
+            + "\(operation.call) -> \(operation.reply.map { "\($0)" } ?? "any"), "
             + "called at \(operation.called), answered at \(operation.latest)"
     }
 }

@@ -373,7 +373,25 @@ package struct SessionRules: Hashable, Sendable {
 }
 
 extension SessionModel {
-    /// The same as `judge`. Here the compiler knows what it searches, which makes it several times
-    /// as fast as a search that is asked for from another module.
-    package func verdict(on history: [Operation<Call, Reply>]) -> Verdict { judge(history) }
+    /// The judge of sessions; `judge` alone does not know that a use may have two moments. The
+    /// compiler knows here what it searches, which makes it several times as fast as a search that
+    /// is asked for from another module.
+    package func verdict(on history: [Operation<Call, Reply>]) -> Verdict {
+        judge(history + history.compactMap(Self.loggedUse))
+    }
+
+    /// A use is logged before it is answered, and what ends the session may come between the two:
+    /// then one attempt has two moments, and here it becomes two. What is unknown has been over for
+    /// much longer than an attempt lasts.
+    private static func loggedUse(of attempt: Attempt) -> Attempt? {
+        guard case .validate(_, isUse: true) = attempt.call, let returned = attempt.returned,
+            attempt.reply == .revoked || attempt.reply == .expired
+        else { return nil }
+        return Attempt(
+            process: attempt.process,
+            called: attempt.called,
+            returned: returned,
+            call: attempt.call
+        )
+    }
 }

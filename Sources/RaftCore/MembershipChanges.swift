@@ -119,13 +119,13 @@ extension RaftNode {
     /// Whether enough of the voters of `membership` have been heard of lately to commit it, and to
     /// go on after it.
     private func isReachable(_ membership: Membership) -> Bool {
-        let isHeard = membership.members.map { member in
-            member.id == id || progressOf(member.id)?.isHeardOfLately == true ? 1 : 0
+        func isHeard(_ membership: Membership) -> Bool {
+            let heard = membership.members.map { member in
+                member.id == id || progressOf(member.id)?.isHeardOfLately == true ? 1 : 0
+            }
+            return Quorum(membership).reached(by: heard) == 1
         }
-        let settled = membership.leavingJoint
-        let isHeardLater = zip(membership.members, isHeard).filter { settled[$0.0.id] != nil }
-        return Quorum(membership).reached(by: isHeard) == 1
-            && Quorum(settled).reached(by: isHeardLater.map(\.1)) == 1
+        return isHeard(membership) && isHeard(membership.leavingJoint)
     }
 
     private var learnerToPromote: NodeID? {

@@ -47,6 +47,7 @@ package struct RaftNode: Sendable {
 
     /// Valid in the roles preCandidate and candidate.
     var ballot = Ballot()
+
     /// Valid in role leader, one for every member, in the order of the membership.
     package internal(set) var progress: [Progress] = []
     /// Where this leader's term begins. Valid in role leader.

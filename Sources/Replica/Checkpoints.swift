@@ -13,9 +13,8 @@
 // agree, as between two replicas, nothing can be decided and nothing is proposed; the driver is
 // told of the dispute. What a majority has in common is taken for right: a leader whose memory
 // flipped, and whose snapshot another one took in before a third could speak, outvotes the third.
-// Only multiples
-// of N are looked at, so with N above 1 an attestation, an entry itself, does not bring about the
-// next: an idle group stays idle.
+// Only multiples of N are looked at, so with N above 1 an attestation, an entry itself, does not
+// bring about the next: an idle group stays idle.
 
 import RaftCore
 import SessionMachine

@@ -14,6 +14,8 @@ struct FingerprintTally: Sendable {
         var since: Int
         var isDisputeTold = false
 
+        var attestation: Attestation { Attestation(index: index.rawValue, votes: votes) }
+
         /// A node that restarted may say it again, and its last word counts.
         mutating func hear(_ vote: Attestation.Vote) {
             let place = votes.firstIndex { $0.node >= vote.node } ?? votes.endIndex
@@ -58,7 +60,7 @@ struct FingerprintTally: Sendable {
             }
             let isLate = tick - round.since >= Limits.attestPatienceTicks || place < excess
             guard isComplete || isLate else { continue }
-            let attestation = Attestation(index: round.index.rawValue, votes: round.votes)
+            let attestation = round.attestation
             guard attestation.majority(of: membership) != nil else { continue }
             settled = round.index
             rounds.removeFirst(place + 1)
@@ -75,8 +77,7 @@ struct FingerprintTally: Sendable {
             let round = rounds[place]
             guard !round.isDisputeTold, tick - round.since >= Limits.attestPatienceTicks,
                 round.votes.contains(where: { $0.digest != round.votes[0].digest }),
-                Attestation(index: round.index.rawValue, votes: round.votes)
-                    .majority(of: membership) == nil
+                round.attestation.majority(of: membership) == nil
             else { continue }
             rounds[place].isDisputeTold = true
             return round.index

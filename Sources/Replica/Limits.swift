@@ -28,4 +28,7 @@ package enum Limits {
     /// A snapshot is not worth cutting before the log has come to this part of its size: beyond it
     /// more would be written for snapshots than eight times what is written for the log.
     package static let snapshotCostRatio = 8
+    /// Ticks before a snapshot that was given up, for want of room mostly, is tried again only
+    /// because a follower asks for one.
+    package static let snapshotRestTicks = 100
 }

@@ -9,7 +9,7 @@ extension Replica {
     /// Hands out a copy of the machine where enough was applied since the last one.
     mutating func cutSnapshotIfDue(_ effects: inout ReplicaEffects) {
         guard !isStopped,
-            snapshots.isDue(at: applied, stateBytes: machine.gauges.payloadBytes)
+            snapshots.isDue(at: applied, stateBytes: machine.gauges.payloadBytes, in: ticks)
         else { return }
         let membership = raft.membership(at: applied)
         // A node that joins knows no members before the entry that adds it.
@@ -32,8 +32,9 @@ extension Replica {
     }
 
     /// The snapshot that `effects.cut` asked for was given up: a leader's newer one made it
-    /// useless, or there was no room. The log stays, and the next one is cut when it is due.
-    package mutating func snapshotAbandoned() { snapshots.stored() }
+    /// useless, or there was no room. The log stays, and the next one is cut when it is due, or
+    /// some time later where a follower waits for it.
+    package mutating func snapshotAbandoned() { snapshots.abandoned(in: ticks) }
 
     /// A piece of this node's snapshot that `effects.fetch` asked for.
     package mutating func fetched(_ fetch: SnapshotFetch, _ chunk: FetchedChunk) {

@@ -61,8 +61,8 @@ package struct ReplicaEffects: Sendable {
     /// Read a piece of the own snapshot, and say `fetched`.
     package var fetch: [SnapshotFetch] = []
     /// Keep a piece of a leader's snapshot, in the order in which they stand here, and say
-    /// `chunkKept`; after the last, say `snapshotReceived` with the machine
-    /// that it makes, once it is durable, or `snapshotDamaged`.
+    /// `chunkKept`; after the last, say `snapshotReceived` with the machine that it makes, once it
+    /// is durable, or `snapshotDamaged`.
     package var chunks: [ReceivedChunk] = []
     /// Machines differ after this entry, and too few have spoken to say which of them is right. The
     /// operator should know: start who is down, and do not replace anybody before.

@@ -17,6 +17,8 @@ struct SnapshotPolicy: Sendable {
     private var isStoring = false
     /// The last one is of no use: the next is due whatever was applied since.
     private var isWanted = false
+    /// The tick before which a snapshot that is wanted is not tried again.
+    private var restsUntil = 0
 
     init(tuning: Tuning, from start: LogIndex) {
         precondition(tuning.snapshotEntries >= 1)
@@ -28,10 +30,10 @@ struct SnapshotPolicy: Sendable {
 
     mutating func applied(bytes count: Int) { bytes += count }
 
-    /// `stateBytes` is the size of what would be written.
-    func isDue(at applied: LogIndex, stateBytes: Int) -> Bool {
+    /// `stateBytes` is the size of what would be written, `tick` the replica's.
+    func isDue(at applied: LogIndex, stateBytes: Int, in tick: Int) -> Bool {
         guard !isStoring else { return false }
-        if isWanted { return true }
+        if isWanted, tick >= restsUntil { return true }
         let entries = applied.distance(from: last)
         guard entries >= entriesMax || (bytes >= bytesMax && entries > 0) else { return false }
         let logBytes = bytes + entries * Limits.entryOverheadBytes
@@ -47,8 +49,18 @@ struct SnapshotPolicy: Sendable {
 
     mutating func want() { isWanted = true }
 
-    /// The driver is done with the cut.
-    mutating func stored() { isStoring = false }
+    /// The cut is stored: there is room.
+    mutating func stored() {
+        isStoring = false
+        restsUntil = 0
+    }
+
+    /// The driver gave the cut up in `tick`. What was applied before it counts no more, and whoever
+    /// wants another waits, or a disk that is full would be filled again and again.
+    mutating func abandoned(in tick: Int) {
+        isStoring = false
+        restsUntil = tick + Limits.snapshotRestTicks
+    }
 
     /// The machine is that of a snapshot from elsewhere. A cut that is out stays out: the driver
     /// still has to say what became of it.

@@ -110,14 +110,9 @@ struct GroupJudge {
     private var committedIn: [Term] = []
     /// What was ever stored at an index, once for each term.
     private var slots: [[Slot]] = []
-    /// Memberships that were committed and that a later one has replaced for good.
-    private var superseded: [Membership] = []
-    /// The last one that was committed.
-    private(set) var membership: Membership
-    /// Each that was ever committed, by the entry that brought it.
+    /// Each that was ever committed, by the entry that brought it. Never empty.
     private(set) var memberships: [(index: LogIndex, membership: Membership)]
     private var leaders: [Term: NodeID] = [:]
-    private(set) var highestTermLed = Term.zero
     /// When a node led in a higher term than any before.
     private var elections: [(time: UInt64, term: Term)] = []
     /// Who has said yes to whom.
@@ -126,15 +121,21 @@ struct GroupJudge {
 
     /// `first` is the membership with which the group begins.
     init(first: Membership) {
-        membership = first
         memberships = [(.zero, first)]
     }
+
+    /// The last one that was committed.
+    var membership: Membership { memberships[memberships.count - 1].membership }
+
+    var highestTermLed: Term { elections.last?.term ?? .zero }
 
     /// Up to where anything was ever committed.
     var committed: LogIndex { LogIndex(UInt64(truth.count)) }
 
-    /// Whether `membership` may still decide something.
-    func isCurrent(_ membership: Membership) -> Bool { !superseded.contains(membership) }
+    /// Whether `membership` may still decide something: no later one has replaced it for good.
+    func isCurrent(_ membership: Membership) -> Bool {
+        !memberships.dropLast().contains { $0.membership == membership }
+    }
 
     /// Log Matching: of one index and term there is one entry, and one entry before it.
     mutating func stored(_ batch: PersistBatch, after before: Term?) -> String? {
@@ -164,7 +165,6 @@ struct GroupJudge {
         }
         leaders[raft.term] = raft.id
         if raft.term > highestTermLed {
-            highestTermLed = raft.term
             elections.append((time, raft.term))
         }
         guard isNew else { return nil }
@@ -258,8 +258,6 @@ struct GroupJudge {
                     guard Self.isStep(from: membership, to: next) else {
                         return "members change from \(membership.text) to \(next.text)"
                     }
-                    superseded.append(membership)
-                    membership = next
                     memberships.append((index, next))
                 }
                 if !isOnMajority(entry) {

@@ -41,8 +41,8 @@ struct Network {
 
     /// When the frame arrives: once, several times, or not at all.
     mutating func arrivals(from: Int, to: Int, at now: UInt64) -> [UInt64] {
+        if isCut(from: from, to: to) { return [] }
         let place = place(from, to)
-        if links[place].isCut { return [] }
         if isCalm[from], isCalm[to] { return [arrival(place, at: now, isCalm: true)] }
         let isClogged = links[place].cloggedUntil > now
         if random.chance(permille: isClogged ? options.clogLossPermille : options.dropPermille) {
@@ -84,10 +84,12 @@ struct Network {
 
     /// How long until the other side learns that the connection broke; nil where it does not.
     mutating func notice(from: Int, to: Int) -> UInt64? {
-        links[place(from, to)].isCut ? nil : random.between(options.latency)
+        isCut(from: from, to: to) ? nil : random.between(options.latency)
     }
 
     // MARK: Disturbances
+
+    func isCut(from: Int, to: Int) -> Bool { links[place(from, to)].isCut }
 
     mutating func cut(from: Int, to: Int) { links[place(from, to)].isCut = true }
 
@@ -117,7 +119,7 @@ enum CutShape: CaseIterable {
         let one = order[0]
         let others = order.dropFirst()
         switch self {
-        case .isolateOne: return others.flatMap { [(one, $0), ($0, one)] }
+        case .isolateOne: return Self.between([one], others)
         case .muteOne: return others.map { (one, $0) }
         case .deafenOne: return others.map { ($0, one) }
         case .halves: return Self.between(order.prefix(count / 2), order.dropFirst(count / 2))
@@ -145,9 +147,10 @@ enum CutShape: CaseIterable {
         }
     }
 
-    private static func between(
-        _ left: ArraySlice<Int>,
-        _ right: ArraySlice<Int>
+    /// All links between two sides.
+    static func between(
+        _ left: some Collection<Int>,
+        _ right: some Collection<Int>
     ) -> [(Int, Int)] {
         left.flatMap { a in right.flatMap { b in [(a, b), (b, a)] } }
     }

@@ -188,6 +188,15 @@ final class SimNode {
     /// Nothing of what it once promised is left.
     var isLost: Bool { life == .lost || isImpostor }
 
+    /// Its disk has all that it once promised.
+    var isIntact: Bool { !isLost && !isDamaged }
+
+    /// The term in which it leads; nil where it does not.
+    var termLed: Term? {
+        guard let raft = process?.replica.raft, raft.isLeader else { return nil }
+        return raft.term
+    }
+
     var number: Int { Int(id.rawValue) }
 
     func isPaused(at time: UInt64) -> Bool { pausedUntil > time }

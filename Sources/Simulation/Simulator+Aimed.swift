@@ -131,9 +131,9 @@ extension Simulator {
         strikeSoon(node)
         let side = drawSide(of: node)
         let rest = (1...nodes.count).filter { !side.contains($0) }
-        let links = side.flatMap { a in rest.flatMap { b in [(a, b), (b, a)] } }
         let timeout = options.electionTimeout
-        cut(links, for: aimed.random.magnitude(timeout...30 * timeout))
+        let length = aimed.random.magnitude(timeout...30 * timeout)
+        cut(CutShape.between(side, rest), for: length)
     }
 
     /// The leader and some others, who are to be on their own: those who come, and too few of those
@@ -172,15 +172,14 @@ extension Simulator {
         case 2: pause(node, for: length)
         case 3: cut(others.map { (node.number, $0) }, for: length)
         case 4: cut(others.map { ($0, node.number) }, for: length)
-        default: cut(others.flatMap { [(node.number, $0), ($0, node.number)] }, for: length)
+        default: cut(CutShape.between([node.number], others), for: length)
         }
     }
 
     // MARK: Plots
 
     private func plot() {
-        let leaders = nodes.filter { $0.process?.replica.isLeader == true }
-        guard let leader = leaders.max(by: { term(of: $0) < term(of: $1) }) else { return }
+        guard let leader = leadingNode else { return }
         let voters = leader.membership.voters.map { Int($0.rawValue) }
         var others = voters.filter { $0 != leader.number && nodes[$0 - 1].life == .up }
         guard others.count >= 2, voters.contains(leader.number) else { return }
@@ -201,7 +200,7 @@ extension Simulator {
             let near = others.prefix((voters.count / 2 + 1) - 1)
             let far = others.dropFirst(near.count)
             guard let restarting = near.first, !far.isEmpty else { return }
-            cut(far.flatMap { [($0, leader.number), (leader.number, $0)] }, for: 6 * timeout)
+            cut(CutShape.between(far, [leader.number]), for: 6 * timeout)
             let wait = aimed.random.between(timeout...3 * timeout)
             let step = AimedStep.restart(restarting, deafTo: leader.number)
             queue.schedule(.aimed(step), at: now + wait)
@@ -251,14 +250,12 @@ extension Simulator {
         let rest = (1...nodes.count).filter { $0 != leader && $0 != one }
         let back = 5 * timeout
         let end = back + aimed.random.between(3 * timeout...8 * timeout)
-        cut(rest.flatMap { [($0, leader), (leader, $0)] }, for: back)
-        cut(rest.flatMap { [($0, one), (one, $0)] }, for: end + timeout)
+        cut(CutShape.between(rest, [leader]), for: back)
+        cut(CutShape.between(rest, [one]), for: end + timeout)
         network.clog(from: one, to: leader, until: now + end)
         let deaf = AimedStep.cut([(leader, one)], for: end - timeout)
         queue.schedule(.aimed(deaf), at: now + 2 * timeout)
         queue.schedule(.aimed(.lead(leader)), at: now + back + timeout)
         queue.schedule(.aimed(.lead(leader)), at: now + back + 2 * timeout)
     }
-
-    private func term(of node: SimNode) -> Term { node.process?.replica.raft.term ?? .zero }
 }

@@ -157,8 +157,7 @@ extension Simulator {
 
     /// Whether the node's disk may be lost without the group losing what it has promised.
     func mayLose(_ node: SimNode) -> Bool {
-        let intact = nodes.filter { !$0.isLost && !$0.isDamaged && $0.id != node.id }
-            .map(\.number)
+        let intact = nodes.filter { $0.isIntact && $0.id != node.id }.map(\.number)
         return currentMemberships().allSatisfy { hasMajority(intact, of: $0) }
     }
 

@@ -44,7 +44,7 @@ extension Simulator {
         guard corruptsMachines, phase == .whole, fencing.count < Self.corruptedMax,
             !node.isLost, !nodes.contains(where: \.isCorrupt)
         else { return false }
-        guard let leader = leadingNode(), leader.id != node.id else { return false }
+        guard let leader = leadingNode, leader.id != node.id else { return false }
         // The sound ones must be a majority of the voters, or nobody can say who is wrong.
         let voters = leader.membership.voters
         let sound = voters.count { id in
@@ -52,14 +52,6 @@ extension Simulator {
             return id != node.id && voter.life == .up && !voter.isLost
         }
         return !leader.membership.isJoint && voters.contains(node.id) && sound * 2 > voters.count
-    }
-
-    private func leadingNode() -> SimNode? {
-        nodes.filter { $0.process?.replica.isLeader == true }
-            .max { left, right in
-                let terms = [left, right].map { $0.process?.replica.raft.term ?? .zero }
-                return terms[0] < terms[1]
-            }
     }
 
     /// Called while all are healed and equal but for those whose machines went bad. True when
@@ -80,9 +72,9 @@ extension Simulator {
             return false
         }
         if !nodes.contains(where: \.isCorrupt) {
-            guard let leader = leadingNode() else { return false }
-            let others = nodes.filter { $0.life == .up && mayCorrupt($0) && $0.id != leader.id }
-            guard fencing.count < Self.corruptedMax, !others.isEmpty else { return true }
+            guard leadingNode != nil else { return false }
+            let others = nodes.filter { $0.life == .up && mayCorrupt($0) }
+            guard !others.isEmpty else { return true }
             // It goes bad as it starts.
             let victim = phases.random.pick(others)
             crash(victim, restartAfter: Time.millisecond)

@@ -54,7 +54,7 @@ extension Simulator {
         for follower in raft.progress where follower.match > raft.log.base.index {
             let other = nodes[Int(follower.id.rawValue) - 1]
             // One that has gone on to another term may have put something else in its place.
-            guard !other.isLost, !other.isDamaged, other.shadow.term <= raft.term,
+            guard other.isIntact, other.shadow.term <= raft.term,
                 !other.shadow.has(follower.match, of: raft.log.term(at: follower.match))
             else { continue }
             return "believes that \(other.number) has entry \(follower.match.rawValue)"

@@ -44,10 +44,7 @@ extension Simulator {
         case .add, .promote: break
         }
         let voters = membership.members.filter { !$0.role.isLearner && $0.id != leaving }
-        let intact = voters.count { voter in
-            let node = nodes[Int(voter.id.rawValue) - 1]
-            return !node.isLost && !node.isDamaged
-        }
+        let intact = voters.count { nodes[Int($0.id.rawValue) - 1].isIntact }
         // The last one is not let go, whoever asks.
         return voters.isEmpty || intact * 2 > voters.count
     }

@@ -58,13 +58,9 @@ extension Simulator {
         phases.deadline = now + patience
         note("only \(phases.core) are healed")
         endFaults()
-        for node in nodes {
-            if phases.core.contains(node.number) {
-                mend(node)
-            } else {
-                breakForGood(node)
-            }
-        }
+        // Mending heals the links to all others, so that what is broken is broken after it.
+        for node in nodes where phases.core.contains(node.number) { mend(node) }
+        for node in nodes where !phases.core.contains(node.number) { breakForGood(node) }
         for number in phases.core { network.isCalm[number] = true }
         clients[clients.count - 1].script = [
             .key(Workload.probeKey, .set(RegisterSet(value: 1)), bytes: 8),
@@ -75,7 +71,7 @@ extension Simulator {
 
     /// A random set of nodes with a majority of every membership that may be in force somewhere.
     private func drawCore() -> [Int] {
-        var candidates = nodes.filter { !$0.isLost && !$0.isDamaged }.map(\.number)
+        var candidates = nodes.filter(\.isIntact).map(\.number)
         phases.random.shuffle(&candidates)
         let memberships = currentMemberships()
         var core: [Int] = []
@@ -130,11 +126,17 @@ extension Simulator {
         switch phases.random.below(5) {
         // Its process goes on, and answers what needs no disk.
         case 0 where options.diskStallTicks != .max: node.trouble.hungUntil = .max
-        case 0, 4: crash(node, restartAfter: nil)
+        case 0, 4: stopForGood(node)
         case 1: cutOff(node, from: true, to: true)
         case 2: cutOff(node, from: true, to: false)
         default: cutOff(node, from: false, to: true)
         }
+    }
+
+    /// It stays down, also where it is down already and was to be started again.
+    func stopForGood(_ node: SimNode) {
+        if node.life == .down { node.epoch += 1 }
+        crash(node, restartAfter: nil)
     }
 
     private func cutOff(_ node: SimNode, from: Bool, to: Bool) {
@@ -169,9 +171,7 @@ extension Simulator {
 
     /// The nodes that take part and can be expected to.
     private func expected() -> [SimNode]? {
-        let leaders = nodes.filter { $0.process?.replica.isLeader == true }
-        guard let leader = leaders.max(by: { term($0) < term($1) }) else { return nil }
-        let members = leader.membership
+        guard let members = leadingNode?.membership else { return nil }
         if members.isJoint { return nil }
         var group: [SimNode] = []
         for member in members.members {
@@ -183,8 +183,6 @@ extension Simulator {
         }
         return group
     }
-
-    private func term(_ node: SimNode) -> UInt64 { node.process?.replica.raft.term.rawValue ?? 0 }
 
     private func isConverged() -> Bool {
         if clients.contains(where: { $0.current != nil }) { return false }

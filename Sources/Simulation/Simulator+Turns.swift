@@ -214,8 +214,7 @@ extension Simulator {
     private func report(_ membership: Membership, _ node: SimNode) {
         counts[.membershipsApplied] += 1
         if membership.isJoint { counts[.jointPhases] += 1 }
-        let members = membership.members.map { "\($0.id.rawValue) \($0.role)" }
-        note("\(node.number) members: \(members.joined(separator: ", "))")
+        note("\(node.number) members: \(membership.text)")
     }
 
     // MARK: Answers

@@ -183,6 +183,12 @@ final class Simulator {
         return node.epoch == epoch ? node.process : nil
     }
 
+    /// The one that leads in the highest term: others may not know yet that their time is over.
+    var leadingNode: SimNode? {
+        nodes.filter { $0.termLed != nil }
+            .max { ($0.termLed ?? .zero) < ($1.termLed ?? .zero) }
+    }
+
     func fail(_ reason: String) {
         guard failure == nil else { return }
         failure = reason

@@ -119,7 +119,12 @@ struct ChangeOptions: ParsableArguments {
     @Flag(inversion: .prefixedNo, help: "Waits until it is done.")
     var wait = true
 
-    @Flag(help: "Removes a node even where most of the voters that are left do not answer.")
+    @Flag(
+        help: """
+            Removes a node even where this command reaches too few of the voters that are left. \
+            The leader still refuses where it hears too few of them itself.
+            """
+    )
     var force = false
 
     /// Without `--wait`: looks a few times, so that a leader that has just begun is asked again.
@@ -146,6 +151,7 @@ struct ChangeOptions: ParsableArguments {
             line.show(progress.summary)
             let verdict = course.take(progress, at: .now)
             if case .goOn = verdict {
+                // The pause between two looks at the nodes; the course bounds their number.
                 try await Task.sleep(for: .milliseconds(200))
                 continue
             }

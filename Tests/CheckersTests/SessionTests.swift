@@ -40,7 +40,7 @@ private func created(_ birth: UInt64, evicted: Int = 0) -> SessionReply {
 }
 
 private func isSound(_ history: [SessionModel.Attempt]) -> Bool {
-    model.judge(history) == .sound && oracle.judge(history) == .sound
+    model.verdict(on: history) == .sound && oracle.judge(history) == .sound
 }
 
 struct SessionTests {
@@ -68,7 +68,7 @@ struct SessionTests {
             attempt(20, .revoke(1), .count(1)),
             attempt(30, .validate(1, isUse: false), .valid),
         ]
-        #expect(model.judge(history).isBroken)
+        #expect(model.verdict(on: history).isBroken)
         #expect(oracle.judge(history).isBroken)
     }
 
@@ -80,7 +80,7 @@ struct SessionTests {
         ]
         #expect(isSound(start + [attempt(30, .validate(2, isUse: false), .valid)]))
         let history = start + [attempt(30, .validate(1, isUse: false), .valid)]
-        #expect(model.judge(history).isBroken)
+        #expect(model.verdict(on: history).isBroken)
         #expect(oracle.judge(history).isBroken)
     }
 
@@ -93,7 +93,7 @@ struct SessionTests {
         let late = start + [attempt(2_600, .validate(1, isUse: true), .expired)]
         #expect(isSound(late))
         let early = start + [attempt(2_500, .validate(1, isUse: true), .expired)]
-        #expect(model.judge(early).isBroken)
+        #expect(model.verdict(on: early).isBroken)
         #expect(oracle.judge(early).isBroken)
     }
 
@@ -114,7 +114,38 @@ struct SessionTests {
         // 1,600 + 100 of granularity, and 5 for the clocks on either side.
         #expect(isSound([start, attempt(1_711, .validate(1, isUse: true), .expired)]))
         #expect(isSound([start, attempt(1_709, .validate(1, isUse: true), .valid)]))
-        #expect(model.judge([start, attempt(1_712, .validate(1, isUse: true), .valid)]).isBroken)
+        #expect(
+            model.verdict(on: [start, attempt(1_712, .validate(1, isUse: true), .valid)]).isBroken
+        )
+    }
+
+    @Test("A use that is told of an end may have been logged before it, and not after")
+    func loggedAndRefused() {
+        let start = attempt(10, create(1, idle: 1_600, life: 100_000), created(7))
+        // The use is logged, the session revoked, and only then the use is answered.
+        let end = attempt(2_200, .revoke(1), .count(1))
+        func refused(_ called: UInt64, isUse: Bool = true) -> SessionModel.Attempt {
+            SessionModel.Attempt(
+                process: 1,
+                called: called,
+                returned: 2_300,
+                call: .validate(1, isUse: isUse),
+                reply: .revoked
+            )
+        }
+        #expect(isSound([start, end, refused(1_000)]))
+        #expect(model.verdict(on: [start, end]).isBroken)
+        #expect(model.verdict(on: [start, end, refused(1_000, isUse: false)]).isBroken)
+        let tooLate = [start, end, refused(2_000)]
+        #expect(model.verdict(on: tooLate).isBroken, "it was over when it was asked")
+        let shorter = attempt(10, create(1, idle: 1_600, life: 2_250), created(7))
+        var expired = refused(1_000)
+        expired.reply = .expired
+        let look = attempt(2_200, .validate(1, isUse: false), .valid)
+        #expect(isSound([shorter, look, expired]))
+        #expect(model.judge([shorter, look, expired]).isBroken, "a use of one moment")
+        let back = attempt(2_400, .validate(1, isUse: true), .valid)
+        #expect(model.verdict(on: [start, end, refused(1_000), back]).isBroken)
     }
 
     @Test("A look does not prolong, and the absolute end holds whatever the use")
@@ -123,10 +154,10 @@ struct SessionTests {
         let look = attempt(1_000, .validate(1, isUse: false), .valid)
         let use = attempt(1_000, .validate(1, isUse: true), .valid)
         let late = attempt(1_900, .validate(1, isUse: true), .valid)
-        #expect(model.judge([start, look, late]).isBroken)
+        #expect(model.verdict(on: [start, look, late]).isBroken)
         #expect(isSound([start, use, late]))
         let over = attempt(2_020, .validate(1, isUse: true), .valid)
-        #expect(model.judge([start, use, late, over]).isBroken)
+        #expect(model.verdict(on: [start, use, late, over]).isBroken)
     }
 
     @Test("A login that took effect twice is found")
@@ -134,7 +165,7 @@ struct SessionTests {
         let start = [attempt(0, create(1), nil), attempt(10, create(1), created(7))]
         #expect(isSound(start + [attempt(20, create(1), created(7))]))
         let history = start + [attempt(20, create(1), created(8))]
-        #expect(model.judge(history).isBroken)
+        #expect(model.verdict(on: history).isBroken)
         #expect(oracle.judge(history).isBroken)
     }
 
@@ -145,13 +176,13 @@ struct SessionTests {
             attempt(200, .validate(1, isUse: true), .expired),
             attempt(300, .validate(1, isUse: true), .valid),
         ]
-        #expect(model.judge(history).isBroken)
+        #expect(model.verdict(on: history).isBroken)
         #expect(oracle.judge(history).isBroken)
         let forgotten = [
             attempt(0, create(1, life: 100), created(7)),
             attempt(300, .validate(1, isUse: true), .unknown),
         ]
-        #expect(model.judge(forgotten).isBroken)
+        #expect(model.verdict(on: forgotten).isBroken)
     }
 
     @Test("The cap counts live sessions, evicts the oldest, and rejects at the limit")
@@ -162,12 +193,12 @@ struct SessionTests {
                 attempt(20, create(3, cap: .evictAbove(2)), created(9, evicted: 1))
             ]
         #expect(isSound(evicted + [attempt(30, .list, .list([2, 3]))]))
-        #expect(model.judge(evicted + [attempt(30, .list, .list([1, 3]))]).isBroken)
+        #expect(model.verdict(on: evicted + [attempt(30, .list, .list([1, 3]))]).isBroken)
         let more = start + [attempt(20, create(3, cap: .evictAbove(2)), created(9, evicted: 2))]
-        #expect(model.judge(more).isBroken)
+        #expect(model.verdict(on: more).isBroken)
         #expect(isSound(start + [attempt(20, create(3, cap: .rejectAbove(2)), .limitReached)]))
         let over = start + [attempt(20, create(3, cap: .rejectAbove(2)), created(9))]
-        #expect(model.judge(over).isBroken)
+        #expect(model.verdict(on: over).isBroken)
     }
 
     @Test("A renewal sets both ends anew")
@@ -178,7 +209,7 @@ struct SessionTests {
         ]
         #expect(isSound(start + [attempt(4_300, .validate(1, isUse: true), .valid)]))
         let early = start + [attempt(3_000, .validate(1, isUse: true), .expired)]
-        #expect(model.judge(early).isBroken)
+        #expect(model.verdict(on: early).isBroken)
     }
 
     @Test("A list that shows an ended session, or hides a live one, is found")
@@ -188,7 +219,7 @@ struct SessionTests {
         ]
         #expect(isSound(start + [attempt(150, .list, .list([1, 2]))]))
         #expect(isSound(start + [attempt(150, .list, .list([2]))]))
-        #expect(model.judge(start + [attempt(50, .list, .list([2]))]).isBroken)
-        #expect(model.judge(start + [attempt(60_000, .list, .list([1, 2]))]).isBroken)
+        #expect(model.verdict(on: start + [attempt(50, .list, .list([2]))]).isBroken)
+        #expect(model.verdict(on: start + [attempt(60_000, .list, .list([1, 2]))]).isBroken)
     }
 }

@@ -1,6 +1,7 @@
-// Three nodes on the loopback, on ports that the kernel gave, in a directory of their own.
+// Three nodes on the loopback, on ports of their own, in a directory of their own.
 
 import Foundation
+import Glibc
 import HoldfastClient
 import HoldfastServer
 import Logging
@@ -112,7 +113,7 @@ final class TestCluster {
             if (try? await NodeProbe.ask(node, ["PING"])) != nil { return }
             try await Task.sleep(for: .milliseconds(100))
         }
-        throw ProcessFailure(description: "\(name) cannot be asked")
+        throw ProcessFailure(description: "\(name) cannot be asked\n\(try lastWords(of: name))")
     }
 
     /// What `holdfastd` is started with; the data directory is the third from the end.
@@ -204,11 +205,13 @@ final class TestCluster {
             try await Task.sleep(for: .milliseconds(100))
         }
         var words = ""
-        for name in names {
-            let text = try String(contentsOfFile: log(name), encoding: .utf8)
-            words += "\(name): \(text.suffix(500))\n"
-        }
+        for name in names { words += try lastWords(of: name) }
         throw ProcessFailure(description: "not ready after \(seconds) s\n\(words)")
+    }
+
+    private func lastWords(of name: String) throws -> String {
+        let text = try String(contentsOfFile: log(name), encoding: .utf8)
+        return "\(name): \(text.suffix(500))\n"
     }
 
     /// The node that leads a key.
@@ -230,24 +233,33 @@ final class TestCluster {
         }
     }
 
-    /// Ports that nobody has now. All are held until all are known, so that none is given twice.
+    /// Ports that nobody has now. All are held until all are known, so that none is given twice;
+    /// and they lie below those that Linux gives to connections that go out, of which one would
+    /// sooner or later take the port of a node that is down.
     private static func freePorts(_ count: Int) throws -> [Int] {
         var sockets: [Int32] = []
         defer { for socket in sockets { close(socket) } }
-        return try (0..<count).map { _ in
+        var ports: [Int] = []
+        for _ in 0..<1_000 where ports.count < count {
             let handle = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
             sockets.append(handle)
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-            let result = withUnsafeMutablePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                    bind(handle, generic, length) | getsockname(handle, generic, &length)
-                }
+            let port = UInt16.random(in: 10_000..<32_000)
+            if bind(handle, port) { ports.append(Int(port)) }
+        }
+        guard ports.count == count else { throw ProcessFailure(description: "no free ports") }
+        return ports
+    }
+
+    private static func bind(_ handle: Int32, _ port: UInt16) -> Bool {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        let length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+                Glibc.bind(handle, generic, length) == 0
             }
-            guard result == 0 else { throw ProcessFailure(description: "no free port") }
-            return Int(UInt16(bigEndian: address.sin_port))
         }
     }
 }

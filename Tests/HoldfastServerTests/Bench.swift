@@ -39,28 +39,9 @@ final class Bench {
         let own = configuration.nodes[0]
         let recovery = NodeRecovery(configuration: configuration, own: own, first: first)
         let recovered = try recovery.open(directory, logger)
-        let count = 1 + loops.count
-        node = NodeContext(
-            configuration: configuration,
-            own: own,
-            reactorCount: count,
-            hello: recovered.hello,
-            admissions: recovered.admissions,
-            disk: DiskThread(store: recovered.store),
-            snapshots: SnapshotThread(files: recovered.store.snapshots, logger: logger),
-            logger: logger
-        )
-        var reactors: [Reactor] = []
         let all: [any EventLoop] = [channel.embeddedEventLoop] + loops
-        for (index, loop) in all.enumerated() {
-            let groups = recovered.replicas.map { replica in
-                Int(replica.group.rawValue) % count == index
-                    ? LocalGroup(id: replica.group, replica: replica) : nil
-            }
-            reactors.append(Reactor(index: index, loop: loop, node: node, groups: groups))
-        }
+        (node, reactors) = recovered.makeReactors(on: all, configuration, own, logger)
         for reactor in reactors { reactor.reactors = reactors }
-        self.reactors = reactors
         connection = ClientConnection(
             id: 1,
             port: .cluster,

@@ -12,27 +12,18 @@ struct NodeProbeTests {
         _ body: (NodeConfiguration, EventLoopFuture<Void>) async throws -> Void
     ) async throws {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
-        let asked = loop.makePromise(of: Void.self)
-        let server = try await ServerBootstrap(group: loop)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(FirstBytes(asked))
-                }
-            }
-            .bind(host: "127.0.0.1", port: 0).get()
-        let port = try #require(server.localAddress?.port)
-        let node = NodeConfiguration(
-            name: "n1",
-            id: NodeID(1),
-            host: "127.0.0.1",
-            clusterPort: port,
-            standalonePort: 1,
-            peerPort: 2,
-            dataDirectory: nil
-        )
-        try await body(node, asked.futureResult)
-        asked.succeed()
-        try await server.close()
+        try await SilentServer.with(on: loop) { server in
+            let node = NodeConfiguration(
+                name: "n1",
+                id: NodeID(1),
+                host: "127.0.0.1",
+                clusterPort: server.port,
+                standalonePort: 1,
+                peerPort: 2,
+                dataDirectory: nil
+            )
+            try await body(node, server.heard)
+        }
     }
 
     @Test("whoever asks and is cancelled does not wait for the answer")

@@ -119,51 +119,31 @@ struct PeerTests {
     @Test("what a peer's version has no words for is dropped, and reported once")
     func inexpressible() async throws {
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let greeted = loops.next().makePromise(of: Void.self)
-        let server = try await ServerBootstrap(group: loops)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(FirstBytes(greeted))
-                }
-            }
-            .bind(host: "127.0.0.1", port: 0).get()
-        let port = try #require(server.localAddress?.port)
-        let bench = try Bench(peers: [port], loops: [loops.next()])
-        let reactor = bench.reactors[1]
-        try await reactor.loop.submit { reactor.link(to: peer)?.tick() }.get()
-        try await greeted.futureResult.get()
-        let chunk = SnapshotChunk(
-            mark: SnapshotMark(position: .origin, membership: .none),
-            offset: 0,
-            bytes: [1, 2, 3],
-            isLast: true
-        )
-        let message = Message(
-            from: NodeID(1),
-            to: peer,
-            term: Term(1),
-            body: .snapshotChunk(chunk)
-        )
-        try await reactor.loop.submit {
-            for _ in 0..<3 { reactor.link(to: peer)?.send(message, group: GroupID(1)) }
-            reactor.link(to: peer)?.close()
-        }.get()
-        let reports = bench.words.all(with: "does not understand")
-        #expect(reports.count == 1)
-        #expect(reports.first?.contains("peer=n2") == true)
-        try await server.close()
+        try await SilentServer.with(on: loops.next()) { server in
+            let bench = try Bench(peers: [server.port], loops: [loops.next()])
+            let reactor = bench.reactors[1]
+            try await reactor.loop.submit { reactor.link(to: peer)?.tick() }.get()
+            try await server.heard.get()
+            let chunk = SnapshotChunk(
+                mark: SnapshotMark(position: .origin, membership: .none),
+                offset: 0,
+                bytes: [1, 2, 3],
+                isLast: true
+            )
+            let message = Message(
+                from: NodeID(1),
+                to: peer,
+                term: Term(1),
+                body: .snapshotChunk(chunk)
+            )
+            try await reactor.loop.submit {
+                for _ in 0..<3 { reactor.link(to: peer)?.send(message, group: GroupID(1)) }
+                reactor.link(to: peer)?.close()
+            }.get()
+            let reports = bench.words.all(with: "does not understand")
+            #expect(reports.count == 1)
+            #expect(reports.first?.contains("peer=n2") == true)
+        }
         try await loops.shutdownGracefully()
     }
-}
-
-/// Tells that something came in.
-final class FirstBytes: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-
-    private let promise: EventLoopPromise<Void>
-
-    init(_ promise: EventLoopPromise<Void>) { self.promise = promise }
-
-    // Succeeding a promise that has its value does nothing.
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) { promise.succeed() }
 }

@@ -114,22 +114,39 @@ struct SnapshotTests {
         var tuning = Tuning(parkingTicks: 1, pendingTicks: 1)
         tuning.snapshotEntries = 4
         var policy = SnapshotPolicy(tuning: tuning, from: LogIndex(7))
-        #expect(!policy.isDue(at: LogIndex(10), stateBytes: 0))
-        #expect(policy.isDue(at: LogIndex(11), stateBytes: 0))
+        #expect(!policy.isDue(at: LogIndex(10), stateBytes: 0, in: 0))
+        #expect(policy.isDue(at: LogIndex(11), stateBytes: 0, in: 0))
         policy.cut(at: LogIndex(11))
-        #expect(!policy.isDue(at: LogIndex(50), stateBytes: 0))
+        #expect(!policy.isDue(at: LogIndex(50), stateBytes: 0, in: 0))
         policy.stored()
-        #expect(policy.isDue(at: LogIndex(15), stateBytes: 0))
+        #expect(policy.isDue(at: LogIndex(15), stateBytes: 0, in: 0))
         policy.restored(at: LogIndex(40))
-        #expect(!policy.isDue(at: LogIndex(43), stateBytes: 0))
-        #expect(policy.isDue(at: LogIndex(44), stateBytes: 0))
+        #expect(!policy.isDue(at: LogIndex(43), stateBytes: 0, in: 0))
+        #expect(policy.isDue(at: LogIndex(44), stateBytes: 0, in: 0))
         tuning.snapshotBytes = 100
         policy = SnapshotPolicy(tuning: tuning, from: .zero)
         policy.applied(bytes: 100)
-        #expect(policy.isDue(at: LogIndex(1), stateBytes: 0))
+        #expect(policy.isDue(at: LogIndex(1), stateBytes: 0, in: 0))
         // A log of 164 bytes, with its overhead, is not worth a snapshot of eight times as much.
-        #expect(policy.isDue(at: LogIndex(1), stateBytes: 8 * 164))
-        #expect(!policy.isDue(at: LogIndex(1), stateBytes: 8 * 165))
+        #expect(policy.isDue(at: LogIndex(1), stateBytes: 8 * 164, in: 0))
+        #expect(!policy.isDue(at: LogIndex(1), stateBytes: 8 * 165, in: 0))
+    }
+
+    @Test
+    func aSnapshotThatIsWantedRestsAfterOneThatWasGivenUp() {
+        var tuning = Tuning(parkingTicks: 1, pendingTicks: 1)
+        tuning.snapshotEntries = 1_000
+        var policy = SnapshotPolicy(tuning: tuning, from: .zero)
+        policy.want()
+        #expect(policy.isDue(at: LogIndex(1), stateBytes: 0, in: 5))
+        policy.cut(at: LogIndex(1))
+        policy.abandoned(in: 7)
+        #expect(!policy.isDue(at: LogIndex(1), stateBytes: 0, in: 1_000), "nobody wants it now")
+        policy.want()
+        let rest = 7 + Limits.snapshotRestTicks
+        #expect(!policy.isDue(at: LogIndex(1), stateBytes: 0, in: rest - 1))
+        #expect(policy.isDue(at: LogIndex(1_001), stateBytes: 0, in: rest - 1), "it is due anyway")
+        #expect(policy.isDue(at: LogIndex(1), stateBytes: 0, in: rest))
     }
 
     @Test

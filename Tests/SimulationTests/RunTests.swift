@@ -60,6 +60,47 @@ struct RunTests {
         #expect(simulate(options).fingerprint == one.fingerprint)
     }
 
+    @Test("Whoever is left out of the healed reaches none of them, or hears none, or cannot store")
+    func leftOut() {
+        var leftOut: Set<[UInt64]> = []
+        for seed in 1...30 as ClosedRange<UInt64> {
+            var options = Options(seed: seed)
+            options.duration = 4 * Time.second
+            options.operations = 20
+            let simulator = Simulator(options: options, trace: nil)
+            simulator.begin()
+            while simulator.phase <= .core, simulator.failure == nil, simulator.takeNextEvent() {
+                guard simulator.phase == .core else { continue }
+                let core = simulator.phases.core
+                for node in simulator.nodes where node.life == .up && !core.contains(node.number) {
+                    if node.trouble.hungUntil == .max { continue }
+                    leftOut.insert([seed, node.id.rawValue])
+                    guard !simulator.network.isApart(node.number, from: core) else { continue }
+                    return #expect(Bool(false), "node \(node.number) of seed \(seed)")
+                }
+            }
+        }
+        #expect(leftOut.count >= 15)
+    }
+
+    @Test("A node that is stopped for good stays down, though it was to be started again")
+    func stoppedForGood() {
+        var options = Options(seed: 1)
+        options.faults = FaultOptions()
+        options.aimed.leaderPermille = 0
+        options.aimed.plots = nil
+        let simulator = Simulator(options: options, trace: nil)
+        simulator.begin()
+        while simulator.now < Time.second, simulator.takeNextEvent() {}
+        let node = simulator.nodes[0]
+        simulator.crash(node, restartAfter: Time.second)
+        simulator.stopForGood(node)
+        while simulator.now < 4 * Time.second, simulator.takeNextEvent() {}
+        #expect(simulator.failure == nil)
+        #expect(simulator.phase == .safety)
+        #expect(node.life == .down)
+    }
+
     @Test("Each class of fault is in some runs and absent from others")
     func swarm() {
         let runs = (0..<400 as Range<UInt64>).map { Options(seed: $0) }
@@ -95,5 +136,12 @@ struct RunTests {
         isMixed("priority") { $0.preferred != nil }
         isMixed("stalled disk") { $0.diskStallTicks < .max }
         #expect(Set(runs.map(\.nodes)) == [1, 2, 3, 4, 5, 6, 7])
+    }
+}
+
+extension Network {
+    fileprivate func isApart(_ node: Int, from others: [Int]) -> Bool {
+        others.allSatisfy { isCut(from: node, to: $0) }
+            || others.allSatisfy { isCut(from: $0, to: node) }
     }
 }

@@ -17,6 +17,7 @@ struct RemovalWatch {
         var doubted: Set<Int> = []
         while !Task.isCancelled {
             do {
+                // The pause between two looks; cancellation ends it.
                 try await Task.sleep(for: Self.interval)
             } catch {
                 return

@@ -53,29 +53,14 @@ package struct HoldfastNode: Service {
         _ logger: Logger
     ) async throws(StartError) -> HoldfastNode {
         let count = configuration.reactors ?? System.coreCount
-        let context = NodeContext(
-            configuration: configuration,
-            own: own,
-            reactorCount: count,
-            hello: recovered.hello,
-            admissions: recovered.admissions,
-            disk: DiskThread(store: recovered.store),
-            snapshots: SnapshotThread(files: recovered.store.snapshots, logger: logger),
-            logger: logger
-        )
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: count)
-        var reactors: [Reactor] = []
-        for (index, loop) in loops.makeIterator().enumerated() {
-            let groups = recovered.replicas.map { replica in
-                Int(replica.group.rawValue) % count == index
-                    ? LocalGroup(id: replica.group, replica: replica) : nil
-            }
-            reactors.append(Reactor(index: index, loop: loop, node: context, groups: groups))
-        }
-        for reactor in reactors {
-            let all = reactors
-            reactor.loop.execute { reactor.start(with: all) }
-        }
+        let (context, reactors) = recovered.makeReactors(
+            on: Array(loops.makeIterator()),
+            configuration,
+            own,
+            logger
+        )
+        for reactor in reactors { reactor.loop.execute { reactor.start(with: reactors) } }
         let listeners = try await ports.listen(reactors, loops)
         logger.notice(
             "listening",

@@ -23,15 +23,6 @@ package enum FirstStart: Hashable, Sendable {
     case join
 }
 
-/// What a start found, and made of it.
-struct RecoveredNode {
-    var store: LogStore
-    var hello: Hello
-    var admissions: PeerAdmissions
-    /// One for each group, in order.
-    var replicas: [Replica]
-}
-
 struct NodeRecovery {
     let configuration: ClusterConfiguration
     let own: NodeConfiguration
@@ -50,7 +41,10 @@ struct NodeRecovery {
                     logger.info("recovering", metadata: ["rows": "\(rows)", "of": "\(total)"])
                 },
                 load: { (reader) throws(LogStoreError) in
-                    machines[reader.group] = try Self.machine(in: reader)
+                    machines[reader.group] = try SessionMachine.load(
+                        from: reader.sections,
+                        unsound: reader.unsound
+                    )
                 }
             )
             return try make(store, recovered, machines, directory, logger)
@@ -60,18 +54,6 @@ struct NodeRecovery {
             throw .reason(FatalReason(error))
         } catch {
             throw .reason(.bug("the start from \(directory) failed: \(error)"))
-        }
-    }
-
-    private static func machine(
-        in reader: SnapshotReader
-    ) throws(LogStoreError) -> SessionMachine {
-        var decoder = SnapshotDecoder()
-        try reader.sections { (section) throws(DecodeError) in try decoder.append(section) }
-        do {
-            return try decoder.finish()
-        } catch {
-            throw reader.unsound(error)
         }
     }
 

@@ -229,7 +229,10 @@ final class SnapshotThread: @unchecked Sendable {
             let end = chunk.offset + UInt64(chunk.bytes.count)
             reactor.settle(group) { $0.chunkKept(chunk.mark.position, through: end) }
             guard chunk.isLast else { return }
-            let machine = try SessionMachine.load(receiver.verify)
+            let machine = try SessionMachine.load(
+                from: receiver.verify,
+                unsound: receiver.unsound
+            )
             try receiver.keep()
             receivers[group] = nil
             logger.notice(
@@ -258,16 +261,5 @@ final class SnapshotThread: @unchecked Sendable {
             )
             reactor.settle(group) { $0.snapshotDamaged(chunk.mark.position) }
         }
-    }
-}
-
-extension SessionMachine {
-    /// A machine from a snapshot's sections, which `source` hands out in order.
-    static func load(
-        _ source: (SectionTaker) throws(LogStoreError) -> Void
-    ) throws -> SessionMachine {
-        var decoder = SnapshotDecoder()
-        try source { (section) throws(DecodeError) in try decoder.append(section) }
-        return try decoder.finish()
     }
 }

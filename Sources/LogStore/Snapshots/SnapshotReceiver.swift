@@ -4,6 +4,7 @@
 //
 //     append ... append -> verify -> keep
 
+package import Bytes
 package import RaftCore
 
 /// Used by one thread at a time.
@@ -54,6 +55,11 @@ package final class SnapshotReceiver {
             throw error.refusal(of: header)
         }
         state = .verified
+    }
+
+    /// What to throw where the sections are sound and make no sense to whoever took them.
+    package func unsound(_ error: DecodeError) -> LogStoreError {
+        ScanFailure.unsound(error).refusal(of: header)
     }
 
     /// Makes the verified snapshot durable: when this returns, a start finds it.

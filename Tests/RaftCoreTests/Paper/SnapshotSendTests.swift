@@ -28,6 +28,22 @@ struct SnapshotSendTests {
         return cluster
     }
 
+    /// The follower gets all of the leader's snapshot, and finds that it cannot use it.
+    private static func damage(_ snapshot: SnapshotMark, in cluster: inout Cluster) {
+        var budget = 1_000
+        while budget > 0, !cluster.members[2].work.contains(where: { $0.isReceive }) {
+            budget -= 1
+            for member in cluster.members where member.node.id != NodeID(3) {
+                cluster.sync(member.node.id)
+                cluster.work(member.node.id)
+            }
+            if cluster.network.isEmpty { cluster.tick(NodeID(1)) } else { cluster.deliver(at: 0) }
+        }
+        #expect(budget > 0, "it has come in")
+        cluster.members[2].work = []
+        cluster.step(NodeID(3), .snapshotDamaged(snapshot.position))
+    }
+
     private static func fetches(_ cluster: Cluster) -> [SnapshotFetch] {
         (cluster.record ?? []).flatMap(\.effects.fetch)
     }
@@ -300,17 +316,7 @@ extension SnapshotSendTests {
     func smallDamaged() {
         var cluster = Self.lagging(Self.limits { $0.snapshotChunkBytesMax = 10_000 })
         let first = cluster[1].snapshot
-        var budget = 1_000
-        while budget > 0, !cluster.members[2].work.contains(where: { $0.isReceive }) {
-            budget -= 1
-            for member in cluster.members where member.node.id != NodeID(3) {
-                cluster.sync(member.node.id)
-                cluster.work(member.node.id)
-            }
-            if cluster.network.isEmpty { cluster.tick(NodeID(1)) } else { cluster.deliver(at: 0) }
-        }
-        cluster.members[2].work = []
-        cluster.step(NodeID(3), .snapshotDamaged(first.position))
+        Self.damage(first, in: &cluster)
         cluster.run(ticks: 20)
         #expect((cluster.record ?? []).contains { $0.effects.isSnapshotWanted })
         #expect(cluster.installed == 1)
@@ -321,18 +327,7 @@ extension SnapshotSendTests {
     func damaged() {
         var cluster = Self.lagging()
         let first = cluster[1].snapshot
-        // The follower has all of it, and cannot use it.
-        var budget = 1_000
-        while budget > 0, !cluster.members[2].work.contains(where: { $0.isReceive }) {
-            budget -= 1
-            for member in cluster.members where member.node.id != NodeID(3) {
-                cluster.sync(member.node.id)
-                cluster.work(member.node.id)
-            }
-            if cluster.network.isEmpty { cluster.tick(NodeID(1)) } else { cluster.deliver(at: 0) }
-        }
-        cluster.members[2].work = []
-        cluster.step(NodeID(3), .snapshotDamaged(first.position))
+        Self.damage(first, in: &cluster)
         cluster.losing = { $0.snapshotChunk?.mark == first && $0.snapshotChunk?.offset == 0 }
         cluster.run(ticks: 10)
         let record = cluster.record ?? []
