@@ -12,6 +12,10 @@ let settings: [SwiftSetting] = [
 
 let package = Package(
     name: "holdfast",
+    products: [
+        // For tests alone: a disk that goes wrong.
+        .library(name: "DiskFaults", type: .dynamic, targets: ["DiskFaults"])
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto.git", exact: "4.5.2"),
@@ -134,6 +138,9 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // Preloaded into nodes under test.
+        .target(name: "DiskFaults", path: "Tests/DiskFaults"),
+
         // What several test targets use; no product depends on it.
         .target(
             name: "TestKit",
@@ -235,6 +242,7 @@ if Context.environment["HOLDFAST_PURE"] == "1" {
         "Simulation", "simulate", "TestKit", "BytesTests", "RaftCoreTests", "SessionMachineTests",
         "ReplicaTests", "PeerWireTests", "CheckersTests", "SimulationTests",
     ]
+    package.products = []
     package.targets.removeAll { !pure.contains($0.name) }
     package.dependencies.removeAll { dependency in
         guard case .sourceControl(_, let location, _) = dependency.kind else { return false }

@@ -124,7 +124,9 @@ struct DataDirectory {
         let directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard directory >= 0 else { throw .last("open of \(path)") }
         defer { Glibc.close(directory) }
-        guard fsync(directory) == 0 else { throw .last("fsync of \(path)") }
+        guard fsync(directory) == 0 else {
+            throw .namesNotDurable(directory: path, reason: String(cString: strerror(errno)))
+        }
     }
 
     /// Nil where there is no such file.

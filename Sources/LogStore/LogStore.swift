@@ -116,7 +116,8 @@ package final class LogStore {
         } catch {
             throw Self.failure("opening \(directory.databasePath)", error)
         }
-        if isNew { try directory.sync() }
+        // Each time: a close removes the write-ahead log, and the journal has just made it anew.
+        try directory.sync()
     }
 
     // MARK: Storing

@@ -29,6 +29,9 @@ package enum LogStoreError: Error, Hashable, Sendable {
     case damage(Damage)
     /// A call to the disk failed with unknown outcome. Stop the process; never retry.
     case io(call: String, reason: String)
+    /// A directory could not be synced: names in it may be lost, and a later sync may say that they
+    /// are not. Stop the process; never retry.
+    case namesNotDurable(directory: String, reason: String)
     /// An entry above the limit; nothing was written, and the store goes on.
     case entryTooLarge(GroupID, LogIndex, bytes: Int)
     /// A snapshot that was received is not what it claims to be. Nothing of it was kept; the store
@@ -104,6 +107,9 @@ extension LogStoreError: CustomStringConvertible {
         case .io(let call, let reason):
             "\(call) failed: \(reason). What reached the disk is unknown. Stop the process, check "
                 + "the disk, start again."
+        case .namesNotDurable(let directory, let reason):
+            "fsync of \(directory) failed: \(reason). Which names in it reached the disk is "
+                + "unknown. Stop the process, check the disk, start again."
         case .entryTooLarge(let group, let index, let bytes):
             "entry \(index.rawValue) of group \(group.rawValue) has \(bytes) bytes, at most "
                 + "\(Limits.entryBytesMax) are stored. Lower the limit on commands."

@@ -34,7 +34,7 @@ extension ClusterStatus {
     fileprivate var text: String {
         var lines = ["node        address                 leads   behind  state"]
         for node in nodes {
-            let state = node.problem ?? "up"
+            let state = node.problem ?? (node.isDiskStalled ? "its disk hangs" : "up")
             lines.append(
                 [
                     node.name.padded(12), node.address.padded(24), "\(led(by: node))".padded(8),
@@ -61,6 +61,7 @@ extension ClusterStatus {
         let nodes = nodes.map { node in
             "{\"name\":\(node.name.quoted),\"id\":\(node.id),\"address\":\(node.address.quoted)"
                 + ",\"up\":\(node.problem == nil),\"leads\":\(led(by: node))"
+                + ",\"disk\":\((node.isDiskStalled ? "hangs" : "ok").quoted)"
                 + ",\"behind\":\(lag(of: node))}"
         }
         let groups = (0..<groupCount).map { group in

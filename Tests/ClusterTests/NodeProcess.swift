@@ -13,14 +13,21 @@ final class NodeProcess {
 
     var isRunning: Bool { pid != 0 }
 
-    /// Where the build put an executable: beside the tests.
+    /// Where the build put an executable: beside the tests. A path stands for itself.
     static func executable(_ name: String) -> String {
+        if name.hasPrefix("/") { return name }
         let own = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         return own.deletingLastPathComponent().appendingPathComponent(name).path
     }
 
-    /// Starts `program`, whose output goes to the end of `log`.
-    func start(_ arguments: [String], log: String, program: String = "holdfastd") throws {
+    /// Starts `program`, whose output goes to the end of `log`. Its environment is that of the
+    /// tests and `additions`.
+    func start(
+        _ arguments: [String],
+        log: String,
+        program: String = "holdfastd",
+        environment additions: [String: String] = [:]
+    ) throws {
         let path = Self.executable(program)
         precondition(!isRunning, "a node is started once at a time")
         var actions = posix_spawn_file_actions_t()
@@ -32,7 +39,11 @@ final class NodeProcess {
         var words = ([path] + arguments).map { strdup($0) }
         words.append(nil)
         defer { for word in words { free(word) } }
-        let code = posix_spawn(&pid, path, &actions, nil, words, environ)
+        let environment = ProcessInfo.processInfo.environment.merging(additions) { $1 }
+        var variables = environment.map { strdup("\($0)=\($1)") }
+        variables.append(nil)
+        defer { for variable in variables { free(variable) } }
+        let code = posix_spawn(&pid, path, &actions, nil, words, variables)
         guard code == 0 else {
             pid = 0
             throw ProcessFailure(
@@ -54,6 +65,14 @@ final class NodeProcess {
         kill(pid, SIGCONT)
         kill(pid, number)
         return wait()
+    }
+
+    /// What `wait` would answer, where the process has ended already; else nil.
+    func ended() -> Int32? {
+        guard isRunning else { return 0 }
+        var status = siginfo_t()
+        let isKnown = waitid(P_PID, id_t(pid), &status, WEXITED | WNOHANG | WNOWAIT) == 0
+        return isKnown && status.si_signo == SIGCHLD ? wait() : nil
     }
 
     /// Waits until the process has ended by itself. Answers as `end` does.

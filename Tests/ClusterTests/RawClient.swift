@@ -71,6 +71,12 @@ final class RawClient {
         return nil
     }
 
+    /// The text of a bulk reply; nil where it is another one, or none.
+    func bulk() -> String? {
+        guard let head = line(), head.hasPrefix("$"), head != "$-1" else { return nil }
+        return line()
+    }
+
     /// Whether something has come that was not read.
     var hasBytes: Bool {
         var byte: UInt8 = 0

@@ -5,6 +5,7 @@ import Glibc
 import HoldfastClient
 import HoldfastServer
 import Logging
+import Synchronization
 import Testing
 
 final class TestCluster {
@@ -18,7 +19,12 @@ final class TestCluster {
     private var processes: [String: NodeProcess] = [:]
 
     /// `settings` are lines of the configuration.
-    init(nodeCount: Int = 3, spareCount: Int = 0, settings: [String] = []) throws {
+    init(
+        nodeCount: Int = 3,
+        spareCount: Int = 0,
+        groupCount: Int = 6,
+        settings: [String] = []
+    ) throws {
         directory = NSTemporaryDirectory() + "holdfast-cluster-\(UUID().uuidString)"
         try FileManager.default.createDirectory(
             atPath: directory,
@@ -30,7 +36,8 @@ final class TestCluster {
         for (path, count) in [
             (configurationPath, nodeCount), (grownPath, nodeCount + spareCount),
         ] {
-            let yaml = Self.yaml(settings, nodeCount: count, ports)
+            let lines = ["groups: \(groupCount)"] + settings
+            let yaml = Self.yaml(lines, nodeCount: count, ports)
             try yaml.write(toFile: path, atomically: true, encoding: .utf8)
         }
         configuration = try ClusterConfiguration(path: configurationPath)
@@ -41,7 +48,6 @@ final class TestCluster {
     private static func yaml(_ settings: [String], nodeCount: Int, _ ports: [Int]) -> String {
         var yaml = """
             cluster-id: 11111111222233334444555555555555
-            groups: 6
             reactors: 2
 
             """
@@ -99,8 +105,8 @@ final class TestCluster {
         grown.nodes.map { (host: $0.host, port: $0.clusterPort) }
     }
 
-    func start(_ name: String) throws {
-        try process(name).start(arguments(name), log: log(name))
+    func start(_ name: String, environment: [String: String] = [:]) throws {
+        try process(name).start(arguments(name), log: log(name), environment: environment)
     }
 
     /// Starts a node that is to be added, and waits until it can be asked.
@@ -145,6 +151,19 @@ final class TestCluster {
         try String(contentsOfFile: log(name), encoding: .utf8)
     }
 
+    func port(of name: String) throws -> Int {
+        try #require(configuration.node(named: name)).standalonePort
+    }
+
+    /// Waits until something is true.
+    func wait(seconds: Int = 20, _ isTrue: () async throws -> Bool) async throws {
+        for _ in 0..<seconds * 10 {
+            if try await isTrue() { return }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        throw ProcessFailure(description: "not so after \(seconds) s")
+    }
+
     /// Waits until a node has said something.
     func wait(for words: String, from name: String, seconds: Int = 20) async throws {
         for _ in 0..<seconds * 10 {
@@ -154,10 +173,15 @@ final class TestCluster {
         throw ProcessFailure(description: "\(name) did not say '\(words)'")
     }
 
-    func crash(_ name: String) throws { try process(name).end(by: SIGKILL) }
+    /// SIGKILL; -9, or the exit code where the node had ended before.
+    @discardableResult
+    func crash(_ name: String) throws -> Int32 { try process(name).end(by: SIGKILL) }
 
     /// SIGTERM; the exit code.
     func terminate(_ name: String) throws -> Int32 { try process(name).end(by: SIGTERM) }
+
+    /// The exit code of a node that has ended by itself; nil where it runs.
+    func ended(_ name: String) throws -> Int32? { try process(name).ended() }
 
     /// Waits until a node has ended by itself; its exit code.
     func wait(_ name: String) throws -> Int32 { try process(name).wait() }
@@ -224,7 +248,8 @@ final class TestCluster {
         throw ProcessFailure(description: "nobody leads \(key)")
     }
 
-    private func remove() {
+    /// Ends every process, and removes what they wrote.
+    func remove() {
         for process in processes.values { process.end(by: SIGKILL) }
         do {
             try FileManager.default.removeItem(atPath: directory)
@@ -232,6 +257,9 @@ final class TestCluster {
             print("left behind: \(directory): \(error)")
         }
     }
+
+    /// What other clusters of this process may have, and let go while a node of theirs is down.
+    private static let given = Mutex<Set<UInt16>>([])
 
     /// Ports that nobody has now. All are held until all are known, so that none is given twice;
     /// and they lie below those that Linux gives to connections that go out, of which one would
@@ -244,7 +272,9 @@ final class TestCluster {
             let handle = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
             sockets.append(handle)
             let port = UInt16.random(in: 10_000..<32_000)
-            if bind(handle, port) { ports.append(Int(port)) }
+            if bind(handle, port), given.withLock({ $0.insert(port).inserted }) {
+                ports.append(Int(port))
+            }
         }
         guard ports.count == count else { throw ProcessFailure(description: "no free ports") }
         return ports

@@ -83,7 +83,7 @@ struct ConfigurationTests {
             (
                 "tick: 20ms", "tock: 20ms",
                 "c.yaml:5: 'timing.tock' is not known; allowed here: commit, disk-stall, "
-                    + "election, handover, heartbeat, parking, tick"
+                    + "disk-stop, election, handover, heartbeat, parking, tick"
             ),
             (
                 "election: 1s", "election: 50ms",
@@ -150,6 +150,10 @@ struct ConfigurationTests {
                 "c.yaml:2: 'snapshot.every' is not known; allowed here: bytes, entries, trailing"
             ),
             (
+                "tick: 20ms", "disk-stop: 3s",
+                "c.yaml:5: 'timing.disk-stop' must be longer than 'timing.disk-stall'"
+            ),
+            (
                 "tick: 20ms", "disk-stall: 50ms",
                 "c.yaml:5: 'timing.disk-stall' must be a time from 100ms to 600000ms, as '50ms' "
                     + "or '5s'"
@@ -191,6 +195,7 @@ struct ConfigurationTests {
         #expect(usual.snapshot.bytes == 64 << 20)
         #expect(usual.snapshot.trailing == 4_096)
         #expect(usual.timing.diskStallTicks == 150)
+        #expect(usual.timing.diskStopTicks == 1_500)
         let own = try configuration(adding: "snapshot: {entries: 50, bytes: 8MiB, trailing: 0}")
         #expect(own.snapshot.entries == 50)
         #expect(own.snapshot.bytes == 8 << 20)

@@ -11,6 +11,8 @@ package struct NodeStatus: Sendable {
     package var address: String
     /// Nil where it answered.
     package var problem: String?
+    /// Its disk has been at one write for too long.
+    package var isDiskStalled = false
     package var groups: [Group] = []
 
     package struct Group: Sendable {
@@ -54,7 +56,9 @@ package struct ClusterStatus: Sendable {
                 status.problem = "answers INFO with something else: is it holdfastd?"
                 return status
             }
-            status.groups = groups(in: String(decoding: text, as: UTF8.self))
+            let info = String(decoding: text, as: UTF8.self)
+            status.isDiskStalled = info.contains("disk:stalled")
+            status.groups = groups(in: info)
         } catch {
             status.problem = "\(error)"
         }

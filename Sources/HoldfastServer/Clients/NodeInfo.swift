@@ -24,7 +24,7 @@ struct NodeInfo {
     func text(_ wanted: [String]) -> String {
         let sections: [(name: String, lines: [String])] = [
             ("Server", server), ("Clients", clients), ("Memory", memory),
-            ("Persistence", ["loading:0", "aof_enabled:1", "aof_last_write_status:ok"]),
+            ("Persistence", persistence),
             ("Stats", stats), ("Replication", ["role:master", "connected_slaves:0"]),
             ("Cluster", ["cluster_enabled:\(port == .cluster ? 1 : 0)"]),
             ("Keyspace", keyspace), ("Holdfast", holdfast),
@@ -64,6 +64,11 @@ struct NodeInfo {
         return ["used_memory:\(bytes)", "maxmemory:0", "maxmemory_policy:noeviction"]
     }
 
+    private var persistence: [String] {
+        let status = node.board.isDiskStalled ? "err" : "ok"
+        return ["loading:0", "aof_enabled:1", "aof_last_write_status:\(status)"]
+    }
+
     private var stats: [String] {
         let counts = node.board.clientCounts
         return [
@@ -81,6 +86,7 @@ struct NodeInfo {
         var lines = [
             "node:\(node.id.rawValue)", "name:\(node.own.name)", "groups:\(groups.count)",
             "led:\(groups.count { $0.role == .leader })",
+            "disk:\(node.board.isDiskStalled ? "stalled" : "ok")",
             "sessions:\(groups.filter { $0.role == .leader }.reduce(0) { $0 + $1.sessions })",
         ]
         for (number, group) in groups.enumerated() {

@@ -62,12 +62,15 @@ package struct Timing: Hashable, Sendable {
     package var handover = 3_000
     /// How long a leader waits for its disk before it gives up leading.
     package var diskStall = 3_000
+    /// How long a node waits for its disk before it stops.
+    package var diskStop = 30_000
 
     package var heartbeatTicks: Int { max(1, heartbeat / tick) }
     package var electionTicks: Int { max(heartbeatTicks + 1, election / tick) }
     package var parkingTicks: Int { max(1, parking / tick) }
     package var commitTicks: Int { max(1, commit / tick) }
     package var diskStallTicks: Int { max(1, diskStall / tick) }
+    package var diskStopTicks: Int { max(diskStallTicks + 1, diskStop / tick) }
     /// For how long a node votes for nobody else after a leader's word, in nanoseconds: as long as
     /// it takes a follower to campaign. The same with and without leases, so that a cluster may be
     /// switched from one to the other a node at a time.

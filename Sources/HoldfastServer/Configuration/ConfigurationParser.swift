@@ -91,7 +91,13 @@ extension ClusterConfiguration {
         timing.handover = try section.duration("handover", in: 0...60_000) ?? timing.handover
         timing.diskStall =
             try section.duration("disk-stall", in: 100...600_000) ?? timing.diskStall
+        timing.diskStop =
+            try section.duration("disk-stop", in: 200...3_600_000)
+            ?? max(timing.diskStop, 2 * timing.diskStall)
         try section.finish()
+        guard timing.diskStop > timing.diskStall else {
+            throw section.error("disk-stop", "must be longer than 'timing.disk-stall'")
+        }
         guard timing.heartbeat >= timing.tick else {
             throw section.error("heartbeat", "must not be shorter than 'timing.tick'")
         }

@@ -24,6 +24,8 @@ final class DiskThread: @unchecked Sendable {
         var waiting: [DiskBatch] = []
         var isRunning = false
         var isClosing = false
+        /// Counts what the thread begins.
+        var stores: UInt64 = 0
     }
 
     private let store: LogStore
@@ -47,6 +49,11 @@ final class DiskThread: @unchecked Sendable {
         if mustStart { pool.submit { _ in self.work() } }
     }
 
+    /// Where it stands now, for the `DiskWatch`.
+    var place: DiskWatch.Place {
+        state.withLockedValue { DiskWatch.Place(store: $0.stores, isBusy: $0.isRunning) }
+    }
+
     private func work() {
         while true {
             let isCleaning = cleaning == .unfinished
@@ -57,6 +64,7 @@ final class DiskThread: @unchecked Sendable {
                     state.isRunning = false
                     return nil
                 }
+                state.stores += 1
                 return state.waiting
             }
             guard let batches else { return }

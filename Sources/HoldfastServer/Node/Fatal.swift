@@ -55,7 +55,7 @@ extension FatalReason {
         let text = "\(error)"
         switch error {
         case .damage: self = .damage(text)
-        case .io: self = .disk(text)
+        case .io, .namesNotDurable: self = .disk(text)
         case .otherCluster, .otherNode, .otherGroupCount, .unknownFormat, .inUse, .setting:
             self = .refused(text)
         case .entryTooLarge, .unsoundSnapshot, .closed: self = .bug(text)

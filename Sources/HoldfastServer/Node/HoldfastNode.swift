@@ -104,13 +104,23 @@ package struct HoldfastNode: Service {
             }
         }
         do {
-            try await context.snapshots.close()
-            try await context.disk.close()
+            try await closeDisk()
             try await loops.shutdownGracefully()
         } catch {
             fatal(.disk("the end of the log or of its threads failed: \(error)"))
         }
         context.logger.notice("stopped")
+    }
+
+    /// The reactors have stopped, and the first one watches the disk no more.
+    private func closeDisk() async throws {
+        let patience = context.configuration.timing.diskStop
+        let alarm = reactors[0].loop.scheduleTask(in: .milliseconds(Int64(patience))) {
+            fatal(DiskWatch.death(after: patience))
+        }
+        try await context.snapshots.close()
+        try await context.disk.close()
+        alarm.cancel()
     }
 
     /// Waits until nothing is led here, at most for the configured time.

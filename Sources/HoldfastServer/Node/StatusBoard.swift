@@ -41,6 +41,7 @@ final class StatusBoard: Sendable {
         var accepted = 0
         var refused = 0
         var requests = 0
+        var isDiskStalled = false
     }
 
     init(groupCount: Int) {
@@ -54,6 +55,12 @@ final class StatusBoard: Sendable {
     func snapshot() -> [GroupStatus] { groups.withLockedValue { $0 } }
 
     var clientCounts: Counts { counts.withLockedValue { $0 } }
+
+    /// Whether the disk has been at one write for too long.
+    var isDiskStalled: Bool {
+        get { counts.withLockedValue { $0.isDiskStalled } }
+        set { counts.withLockedValue { $0.isDiskStalled = newValue } }
+    }
 
     /// Counts a connection in; false where `limit` are open already.
     func open(limit: Int) -> Bool {

@@ -78,6 +78,8 @@ final class Reactor: @unchecked Sendable {
     /// Ticks since start.
     var ticks = 0
     var balance = LeaderBalance()
+    /// The first reactor looks after the disk, for all.
+    private var diskWatch: DiskWatch
 
     private var dirtyGroups: [LocalGroup] = []
     private var unflushed: [ClientConnection] = []
@@ -112,6 +114,8 @@ final class Reactor: @unchecked Sendable {
             bounds: RequestBounds(valueBytesMax: node.configuration.limits.valueBytesMax)
         )
         outgoing = Array(repeating: Outbox(), count: node.reactorCount)
+        let timing = node.configuration.timing
+        diskWatch = DiskWatch(stallTicks: timing.diskStallTicks, stopTicks: timing.diskStopTicks)
     }
 
     /// Called once, on the loop, when every reactor of the node is made.
@@ -151,9 +155,26 @@ final class Reactor: @unchecked Sendable {
         for forwarder in forwarders.values { forwarder.tick() }
         for connection in connections.values { connection.tick() }
         balanceLeaders()
-        if self === reactors.first, ticks % Limits.snapshotSweepTicks == 0 {
-            node.snapshots.sweep()
+        guard self === reactors.first else { return }
+        watchDisk()
+        if ticks % Limits.snapshotSweepTicks == 0 { node.snapshots.sweep() }
+    }
+
+    private func watchDisk() {
+        let timing = node.configuration.timing
+        switch diskWatch.look(at: node.disk.place) {
+        case nil: return
+        case .stalled:
+            node.logger.error(
+                "the disk hangs at a write; others lead the groups that wait for it",
+                metadata: [
+                    "after-ms": "\(timing.diskStall)", "stops-after-ms": "\(timing.diskStop)",
+                ]
+            )
+        case .recovered: node.logger.notice("the disk has come to the end of the write")
+        case .dead: fatal(DiskWatch.death(after: timing.diskStop))
         }
+        node.board.isDiskStalled = diskWatch.isStalled
     }
 
     /// Tells the other reactors which peers were heard here: a peer may have all its connections,

@@ -172,8 +172,10 @@ final class SnapshotThread: @unchecked Sendable {
     }
 
     /// A file that was not finished is gone, and the log goes back as far as before: nothing is
-    /// lost. Where the disk is at its end, the next commit says so.
+    /// lost. Where the disk is at its end, the next commit says so. Only where a name may be lost
+    /// the node ends: a later snapshot could be taken for durable and not be.
     private func abandon(_ job: CutJob, _ error: LogStoreError) {
+        if case .namesNotDurable = error { fatal(FatalReason(error)) }
         logger.error(
             "snapshot could not be stored; the log grows until the next one is",
             metadata: ["group": "\(job.group.rawValue)", "reason": "\(error)"]
@@ -243,6 +245,8 @@ final class SnapshotThread: @unchecked Sendable {
                 ]
             )
             reactor.settle(group) { $0.snapshotReceived(chunk.mark, machine) }
+        } catch LogStoreError.namesNotDurable(let directory, let reason) {
+            fatal(FatalReason(.namesNotDurable(directory: directory, reason: reason)))
         } catch LogStoreError.io(let call, let reason) {
             receivers[group] = nil
             logger.error(

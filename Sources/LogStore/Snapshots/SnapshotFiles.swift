@@ -168,7 +168,7 @@ package struct PassedOver: Hashable, Sendable {
         case .damage(let damage): "\(damage)"
         case .io(let call, let reason): "\(call) failed: \(reason)."
         case .otherCluster, .otherNode, .otherGroupCount, .unknownFormat, .inUse, .setting,
-            .entryTooLarge, .unsoundSnapshot, .closed:
+            .namesNotDurable, .entryTooLarge, .unsoundSnapshot, .closed:
             "\(error)"
         }
     }

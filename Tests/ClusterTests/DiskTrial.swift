@@ -1,0 +1,172 @@
+// One node, one client that writes and remembers what was acknowledged, one mishap of the disk, and
+// afterwards a start on a disk that is well again: is everything there?
+
+import Foundation
+import HoldfastServer
+import Testing
+
+struct StruckCall {
+    var call: String
+    /// Below the node's directory.
+    var path: String
+
+    /// A snapshot that cannot be written is made later; the log and what is known to be durable
+    /// must be.
+    var isFatal: Bool { !path.hasPrefix("/snapshots/") }
+}
+
+final class DiskTrial {
+    /// What a client may find under a key.
+    private struct Expectation {
+        var acknowledged: Int?
+        /// Sent and never answered: it may be there.
+        var unknown: [Int] = []
+    }
+
+    private let cluster: TestCluster
+    private let fault: DiskFault
+    private var keys: [String: Expectation] = [:]
+    private var written = 0
+    private(set) var acknowledged = 0
+    /// The exit code of the node; nil while it runs.
+    private(set) var code: Int32?
+
+    /// Writes of one trial: with them the node's log is cut several times.
+    private static let writes = 60
+    private static let keyCount = 12
+
+    /// When the mishaps begin.
+    enum Phase {
+        /// With the first start of the node, on no directory at all.
+        case start
+        /// When it runs.
+        case work
+    }
+
+    init(_ fault: DiskFault) throws {
+        self.fault = fault
+        cluster = try TestCluster(
+            nodeCount: 1,
+            groupCount: 1,
+            settings: [
+                "snapshot: {entries: 10, trailing: 0}",
+                "timing: {tick: 10ms, heartbeat: 20ms, election: 100ms}",
+            ]
+        )
+    }
+
+    func remove() { cluster.remove() }
+
+    private var armed: String { cluster.directory + "/armed" }
+    private var report: String { cluster.directory + "/report" }
+
+    /// The calls that were struck, each as its name and path; empty where there are fewer calls
+    /// than the fault's number.
+    func struck() throws -> [StruckCall] {
+        guard FileManager.default.fileExists(atPath: report) else { return [] }
+        return try String(contentsOfFile: report, encoding: .utf8).split(separator: "\n").map {
+            let words = $0.split(separator: " ", maxSplits: 2)
+            let path = words[2].dropFirst(cluster.data("n1").count)
+            return StruckCall(call: String(words[1]), path: String(path))
+        }
+    }
+
+    var words: String { get throws { try cluster.words("n1") } }
+
+    /// Starts the node with the mishap, and writes until it ends or all is written.
+    func run(_ phase: Phase) async throws {
+        let environment = fault.environment(
+            directory: cluster.data("n1"),
+            armed: phase == .work ? armed : nil,
+            report: report
+        )
+        try cluster.start("n1", environment: environment)
+        guard try await isUp() else { return }
+        if phase == .work {
+            guard FileManager.default.createFile(atPath: armed, contents: nil) else {
+                throw ProcessFailure(description: "\(armed) cannot be made")
+            }
+        }
+        try write()
+        // A node that was struck where it must not go on has its time to end.
+        for _ in 0..<500 where code == nil {
+            let struck = try struck()
+            guard struck.contains(where: { $0.isFatal || fault.kind == .cut }) else { break }
+            code = try cluster.ended("n1")
+            if code == nil { try await Task.sleep(for: .milliseconds(10)) }
+        }
+    }
+
+    /// Ends a node that goes on in spite of the mishap, or without one: then it has done its work.
+    func crash() throws {
+        guard code == nil else { return }
+        #expect(acknowledged == Self.writes, "\(fault): the node goes on and does not answer")
+        let words = try words
+        #expect(try cluster.crash("n1") == -SIGKILL, "\(fault): \(words)")
+    }
+
+    /// Tries calls in turn, from the first, until three in a row were not there to be struck.
+    /// Answers the number of the last.
+    static func forEachCall(step: Int, _ isStruck: (Int) async throws -> Bool) async throws -> Int {
+        var at = 1
+        var missed = 0
+        while true {
+            missed = try await isStruck(at) ? 0 : missed + 1
+            if missed == 3 { return at }
+            at += step
+        }
+    }
+
+    /// Starts the node again without mishaps, and looks for everything that was acknowledged.
+    func check() async throws {
+        try cluster.start("n1")
+        guard try await isUp() else {
+            let reason = "exit code \(code ?? 0)\n\(try words)"
+            Issue.record("does not start again after \(fault): \(reason)")
+            return
+        }
+        let client = try RawClient(port: cluster.port(of: "n1"))
+        for (key, expected) in keys {
+            client.send(command: ["GET", key])
+            let found = client.bulk().flatMap { Int($0) }
+            let isRight = found == expected.acknowledged || expected.unknown.contains(found ?? -1)
+            #expect(isRight, "\(key) is \(found ?? -1) after \(fault), not \(expected)")
+        }
+        #expect(try cluster.terminate("n1") == 0)
+    }
+
+    /// Waits until a write is taken; false where the node ends before.
+    private func isUp() async throws -> Bool {
+        let node = cluster.configuration.nodes[0]
+        for _ in 0..<1_000 {
+            code = try cluster.ended("n1")
+            if code != nil { return false }
+            if let client = try? RawClient(port: node.standalonePort) {
+                client.send(command: ["GET", "ready"])
+                if client.line() == "$-1" { return true }
+            }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        throw ProcessFailure(description: "not up after \(fault)\n\(try words)")
+    }
+
+    private func write() throws {
+        // It may have ended meanwhile.
+        guard let client = try? RawClient(port: cluster.port(of: "n1")) else { return }
+        while written < Self.writes {
+            written += 1
+            let key = "key-\(written % Self.keyCount)"
+            client.send(command: ["SET", key, "\(written)"])
+            switch client.line() {
+            case "+OK":
+                keys[key, default: Expectation()].acknowledged = written
+                keys[key]?.unknown = []
+                acknowledged += 1
+            case nil: return keys[key, default: Expectation()].unknown.append(written)
+            case let answer?:
+                keys[key, default: Expectation()].unknown.append(written)
+                throw ProcessFailure(description: "SET is answered by \(answer)")
+            }
+        }
+    }
+}

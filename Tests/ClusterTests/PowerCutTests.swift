@@ -1,0 +1,44 @@
+// The power is cut before any call that a node makes to its disk: what was not synced is lost,
+// whole or in parts, and names that were not made durable are as they were. The node starts again,
+// with everything that it acknowledged. Short by default: every few calls only; HOLDFAST_TORTURE=1
+// takes each, with several seeds.
+
+import Foundation
+import Testing
+
+@Suite("A node whose power is cut", .serialized)
+struct PowerCutTests {
+    private static let isLong = ProcessInfo.processInfo.environment["HOLDFAST_TORTURE"] == "1"
+
+    @Test("before the Nth call to the disk, on the first start and later: nothing is lost")
+    func everyCall() async throws {
+        for (phase, step) in [(DiskTrial.Phase.start, 11), (.work, 19)] {
+            var cuts = 0
+            var acknowledged = 0
+            let last = try await DiskTrial.forEachCall(step: Self.isLong ? 1 : step) { at in
+                for seed in 1...(Self.isLong ? 8 : 1) as ClosedRange<UInt64> {
+                    let mixed = UInt64(at) * 8 + seed
+                    let trial = try DiskTrial(DiskFault(kind: .cut, at: at, seed: mixed))
+                    defer { trial.remove() }
+                    try await trial.run(phase)
+                    let isStruck = try !trial.struck().isEmpty
+                    let words = try trial.words
+                    #expect(trial.code == (isStruck ? DiskFault.cutCode : nil), "\(words)")
+                    try trial.crash()
+                    try await trial.check()
+                    guard isStruck else { return false }
+                    cuts += 1
+                    acknowledged += trial.acknowledged
+                }
+                return true
+            }
+            print(
+                """
+                power cuts, phase \(phase): \(cuts) cuts, calls 1 to \(last), \
+                \(acknowledged) writes acknowledged, none lost
+                """
+            )
+            #expect(cuts >= (Self.isLong ? 2_000 : 10))
+        }
+    }
+}
