@@ -9,8 +9,6 @@ import Testing
 
 @Suite("A node whose disk fails", .serialized)
 struct DiskFaultTests {
-    private static let isLong = ProcessInfo.processInfo.environment["HOLDFAST_TORTURE"] == "1"
-
     private struct Tally {
         var cases = 0
         var ended = 0
@@ -21,7 +19,7 @@ struct DiskFaultTests {
     func everyCall() async throws {
         for (phase, step) in [(DiskTrial.Phase.start, 7), (.work, 23)] {
             var tally = Tally()
-            let last = try await DiskTrial.forEachCall(step: Self.isLong ? 1 : step) { at in
+            let last = try await DiskTrial.forEachCall(step: DiskTrial.isLong ? 1 : step) { at in
                 try await tryAll(at: at, phase, &tally)
             }
             print(
@@ -30,7 +28,7 @@ struct DiskFaultTests {
                 \(tally.ended) ended the node, \(tally.acknowledged) writes acknowledged, none lost
                 """
             )
-            #expect(tally.cases >= (Self.isLong ? 1_000 : 10))
+            #expect(tally.cases >= (DiskTrial.isLong ? 1_000 : 10))
         }
     }
 
@@ -91,7 +89,7 @@ struct DiskFaultTests {
             DiskFault(kind: .error, at: at, errno: ENOSPC),
         ]
         // All of them would take too long for a short run.
-        let chosen = Self.isLong ? faults : [faults[at / 7 % faults.count]]
+        let chosen = DiskTrial.isLong ? faults : [faults[at / 7 % faults.count]]
         for fault in chosen {
             let trial = try DiskTrial(fault)
             defer { trial.remove() }

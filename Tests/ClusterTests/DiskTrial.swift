@@ -23,6 +23,9 @@ final class DiskTrial {
         var unknown: [Int] = []
     }
 
+    /// Whether every call is to be tried, and not every few.
+    static let isLong = ProcessInfo.processInfo.environment["HOLDFAST_TORTURE"] == "1"
+
     private let cluster: TestCluster
     private let fault: DiskFault
     private var keys: [String: Expectation] = [:]

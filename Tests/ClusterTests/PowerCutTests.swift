@@ -8,15 +8,13 @@ import Testing
 
 @Suite("A node whose power is cut", .serialized)
 struct PowerCutTests {
-    private static let isLong = ProcessInfo.processInfo.environment["HOLDFAST_TORTURE"] == "1"
-
     @Test("before the Nth call to the disk, on the first start and later: nothing is lost")
     func everyCall() async throws {
         for (phase, step) in [(DiskTrial.Phase.start, 11), (.work, 19)] {
             var cuts = 0
             var acknowledged = 0
-            let last = try await DiskTrial.forEachCall(step: Self.isLong ? 1 : step) { at in
-                for seed in 1...(Self.isLong ? 8 : 1) as ClosedRange<UInt64> {
+            let last = try await DiskTrial.forEachCall(step: DiskTrial.isLong ? 1 : step) { at in
+                for seed in 1...(DiskTrial.isLong ? 8 : 1) as ClosedRange<UInt64> {
                     let mixed = UInt64(at) * 8 + seed
                     let trial = try DiskTrial(DiskFault(kind: .cut, at: at, seed: mixed))
                     defer { trial.remove() }
@@ -38,7 +36,7 @@ struct PowerCutTests {
                 \(acknowledged) writes acknowledged, none lost
                 """
             )
-            #expect(cuts >= (Self.isLong ? 2_000 : 10))
+            #expect(cuts >= (DiskTrial.isLong ? 2_000 : 10))
         }
     }
 }

@@ -234,8 +234,7 @@ final class TestCluster {
     }
 
     private func lastWords(of name: String) throws -> String {
-        let text = try String(contentsOfFile: log(name), encoding: .utf8)
-        return "\(name): \(text.suffix(500))\n"
+        "\(name): \(try words(name).suffix(500))\n"
     }
 
     /// The node that leads a key.

@@ -125,6 +125,11 @@ struct record {
     struct record *previous;
 };
 
+// Whether it is about what is in a file, and not about a name.
+static int is_data(const struct record *record) {
+    return record->change == WRITE || record->change == TRUNCATE;
+}
+
 static struct record *records;
 static unsigned long saves;
 
@@ -194,9 +199,8 @@ static int is_in(const char *path, const char *parent) {
 // The file, or the names of the directory, are on the disk now.
 static void settle(ino_t inode, const char *path) {
     for (struct record *record = records; record; record = record->previous) {
-        int is_data = record->change == WRITE || record->change == TRUNCATE;
-        if (is_data ? record->inode == inode
-                    : is_in(record->to ? record->to : record->path, path)) {
+        if (is_data(record) ? record->inode == inode
+                            : is_in(record->to ? record->to : record->path, path)) {
             record->is_gone = 1;
         }
     }
@@ -256,8 +260,7 @@ static void redo(struct record *record, int is_whole) {
 // A sync of the file has failed, and what it should have made durable never will be.
 static void lose(ino_t inode) {
     for (struct record *record = records; record; record = record->previous) {
-        int is_data = record->change == WRITE || record->change == TRUNCATE;
-        if (!is_data || record->inode != inode || record->is_gone) continue;
+        if (!is_data(record) || record->inode != inode || record->is_gone) continue;
         undo(record);
         record->is_gone = 1;
     }
@@ -275,11 +278,11 @@ static void cut_power(void) {
     }
     uint64_t mood = draw() % 4;
     for (size_t index = count; index-- > 0;) {
-        if (order[index]->change == WRITE || order[index]->change == TRUNCATE) undo(order[index]);
+        if (is_data(order[index])) undo(order[index]);
     }
     for (size_t index = 0; index < count && mood != 0; index++) {
         struct record *record = order[index];
-        if (record->change != WRITE && record->change != TRUNCATE) continue;
+        if (!is_data(record)) continue;
         if (mood == 1) redo(record, 1);
         if (mood == 2 && draw() % 2) redo(record, 1);
         if (mood == 3 && draw() % 2) redo(record, 0);
@@ -287,7 +290,7 @@ static void cut_power(void) {
     // Some of the latest names are lost.
     uint64_t lost = draw() % (count + 1);
     for (size_t index = count; index-- > 0 && lost-- > 0;) {
-        if (order[index]->change != WRITE && order[index]->change != TRUNCATE) undo(order[index]);
+        if (!is_data(order[index])) undo(order[index]);
     }
     _exit(99);
 }
