@@ -31,6 +31,7 @@ let package = Package(
     targets: [
         // Row 0: pure, importing nothing of ours.
         .systemLibrary(name: "CLZ4", providers: [.apt(["liblz4-dev"])]),
+        .target(name: "CSQLiteShim", linkerSettings: [.linkedLibrary("sqlite3")]),
         .target(name: "Bytes", dependencies: ["CLZ4"], swiftSettings: settings),
         .target(name: "RaftCore", swiftSettings: settings),
         .target(name: "Checkers", swiftSettings: settings),
@@ -48,7 +49,8 @@ let package = Package(
         .target(
             name: "LogStore",
             dependencies: [
-                "Bytes", "RaftCore", .product(name: "GRDB", package: "GRDB.swift"),
+                "Bytes", "CSQLiteShim", "RaftCore",
+                .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: settings
         ),

@@ -31,7 +31,7 @@ IMPORTS = {
         "Bytes", "Checkers", "PeerWire", "RaftCore", "Replica", "SessionMachine", "NIOCore",
     },
     "simulate": {"Simulation", "ArgumentParser", "Glibc"},
-    "LogStore": {"Bytes", "RaftCore", "GRDB", "Glibc", "Foundation"},
+    "LogStore": {"Bytes", "CSQLiteShim", "RaftCore", "GRDB", "Glibc", "Foundation"},
     "Commands": {"HoldfastWire", "SessionMachine"},
     "HoldfastClient": {
         "HoldfastWire", "Logging", "NIOConcurrencyHelpers", "NIOCore", "NIOPosix",

@@ -27,6 +27,9 @@ enum Limits {
     static let snapshotStreamPatience: UInt64 = 5_000_000_000
     /// Ticks between two looks for such streams: some seconds.
     static let snapshotSweepTicks = 64
+    /// Ticks between two looks at the room on the disk, where no write has brought one about: what
+    /// waits for room goes on soon after there is some.
+    static let spaceLookTicks = 4
     /// Nanoseconds before a snapshot that the disk did not take is asked for again.
     static let snapshotRetryPause: Int64 = 5_000_000_000
     /// Nanoseconds between two slices of cleaning while commits wait: a slice takes up to 10 ms, so

@@ -19,9 +19,9 @@ struct DataDirectory {
     var sidecarPath: String { path + Self.sidecarName }
     var snapshotsPath: String { path + Self.snapshotsName }
 
-    private static let databaseName = "/log.db"
-    private static let sidecarName = "/durable"
-    private static let snapshotsName = "/snapshots"
+    static let databaseName = "/log.db"
+    static let sidecarName = "/durable"
+    static let snapshotsName = "/snapshots"
     private static let identityName = "/identity"
 
     /// Opens the directory of the node that `wanted` names; where there is none, makes it with that
@@ -33,11 +33,7 @@ struct DataDirectory {
         let lock = open(path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard lock >= 0 else { throw .last("open of \(path)/lock") }
         self.lock = lock
-        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-            let isHeld = errno == EWOULDBLOCK
-            Self.unlock(lock)
-            throw isHeld ? .inUse(directory: path) : .last("lock of \(path)")
-        }
+        try Self.hold(lock, of: path)
         do {
             identity = try Self.claim(path, wanted)
             try Self.make(path + Self.snapshotsName)
@@ -49,11 +45,56 @@ struct DataDirectory {
 
     func close() { Self.unlock(lock) }
 
-    private static func unlock(_ lock: CInt) {
+    // MARK: The lock
+
+    /// Keeps everybody else from a directory that is only looked at: makes no lock file. Throws
+    /// where somebody has it open, or there is none.
+    static func lockIfThere(_ path: String) throws(LogStoreError) -> CInt? {
+        guard access(path, F_OK) == 0 else { throw .last("access to \(path)") }
+        let lock = open(path + "/lock", O_RDWR | O_CLOEXEC)
+        guard lock >= 0 else {
+            if errno == ENOENT { return nil }
+            throw .last("open of \(path)/lock")
+        }
+        try hold(lock, of: path)
+        return lock
+    }
+
+    /// Closes `lock` where it is not to be had.
+    private static func hold(_ lock: CInt, of path: String) throws(LogStoreError) {
+        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+            let isHeld = errno == EWOULDBLOCK
+            unlock(lock)
+            throw isHeld ? .inUse(directory: path) : .last("lock of \(path)")
+        }
+    }
+
+    static func unlock(_ lock: CInt) {
         // Unlocked by name: a child that is just being spawned may hold a copy of the descriptor,
         // and closing this one alone would leave the directory locked until it is gone.
         flock(lock, LOCK_UN)
         Glibc.close(lock)
+    }
+
+    // MARK: The identity
+
+    /// What a directory says of itself.
+    static func identity(in path: String) throws(LogStoreError) -> Identity {
+        guard let identity = try identityIfThere(in: path) else {
+            throw .damage(.missingFile(path + identityName))
+        }
+        return identity
+    }
+
+    private static func identityIfThere(in path: String) throws(LogStoreError) -> Identity? {
+        guard let bytes = try read(path + identityName, bytesMax: Limits.identityBytesMax) else {
+            return nil
+        }
+        do {
+            return try Identity(decoding: bytes)
+        } catch {
+            throw .damage(.identity)
+        }
     }
 
     private static func make(_ path: String) throws(LogStoreError) {
@@ -75,13 +116,7 @@ struct DataDirectory {
         _ path: String,
         _ wanted: Identity
     ) throws(LogStoreError) -> Identity {
-        if let bytes = try read(path + identityName, bytesMax: Limits.identityBytesMax) {
-            let found: Identity
-            do {
-                found = try Identity(decoding: bytes)
-            } catch {
-                throw .damage(.identity)
-            }
+        if let found = try identityIfThere(in: path) {
             try found.check(against: wanted, directory: path)
             return found
         }

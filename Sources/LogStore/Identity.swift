@@ -26,7 +26,7 @@ package struct NodeIdentity: Hashable, Sendable {
 
 extension ClusterID {
     /// 32 hexadecimal digits.
-    var text: String { high.hexadecimal + low.hexadecimal }
+    package var text: String { high.hexadecimal + low.hexadecimal }
 }
 
 extension FixedWidthInteger where Self: UnsignedInteger {

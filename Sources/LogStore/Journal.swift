@@ -7,6 +7,7 @@
 //
 // What it throws is GRDB's; `LogStore` makes its own errors of it.
 
+import CSQLiteShim
 import Foundation
 import GRDB
 
@@ -39,11 +40,27 @@ struct Journal {
         }
     }
 
+    /// Opens a database that must stay as it is, its write-ahead log included.
+    init(inspecting path: String) throws {
+        var configuration = Configuration()
+        configuration.label = "log"
+        configuration.prepareDatabase { database in
+            // Without it SQLite would make a file for memory that processes share.
+            try database.execute(sql: "PRAGMA locking_mode = EXCLUSIVE")
+            try database.execute(sql: "PRAGMA query_only = 1")
+            guard let connection = database.sqliteConnection,
+                sqlite_shim_keep_wal(UnsafeMutableRawPointer(connection)) == 0
+            else { throw LogStoreError.io(call: "opening \(path)", reason: "SQLite is too old") }
+        }
+        database = try DatabaseQueue(path: path, configuration: configuration)
+    }
+
     // MARK: Reading
 
     /// Where the journal begins; nil where the record is gone.
     func start() throws -> ChainMark? {
         try database.read { database in
+            guard try database.tableExists("start") else { return nil }
             let found = try Row.fetchOne(database, sql: "SELECT sequence, high, low FROM start")
             guard let found,
                 let sequence = Int64.fromDatabaseValue(found[0]).flatMap({ UInt64(exactly: $0) }),

@@ -259,13 +259,14 @@ package final class LogStore {
         statistics.checkpoints += 1
     }
 
-    /// Closes the files. What was stored is durable without it.
-    package func close() throws(LogStoreError) {
+    /// Closes the files. What was stored is durable without it, and without the checkpoint, which
+    /// only spares the next start some work.
+    package func close(checkpointing: Bool = true) throws(LogStoreError) {
         defer {
             sidecar.close()
             directory.close()
         }
-        if failure == nil { try checkpoint() }
+        if failure == nil, checkpointing { try checkpoint() }
         failure = failure ?? .closed
         do {
             try journal.close()
@@ -287,7 +288,8 @@ package final class LogStore {
         return reason
     }
 
-    private static func failure(_ call: String, _ error: any Error) -> LogStoreError {
+    /// What an error of SQLite, or of the store's own, means.
+    static func failure(_ call: String, _ error: any Error) -> LogStoreError {
         if let own = error as? LogStoreError { return own }
         guard let error = error as? DatabaseError else {
             return .io(call: call, reason: "\(error)")

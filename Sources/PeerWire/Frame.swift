@@ -3,13 +3,13 @@
 //      4 bytes   length of what follows the checksum
 //      4 bytes   CRC-32C of what follows
 //      1 byte    format version: 1 or 2
-//      1 byte    kind: hello (version 1 only), message, heartbeats (version 2 only)
+//      1 byte    kind: hello (version 1 only), message, heartbeats and condition (version 2 only)
 //      ...       body
 //
 // A connection begins with a hello (Hello.swift). Every later frame repeats the cluster and names
 // both nodes: a frame that ends up with the wrong node says so by itself. A message is of one
-// group; heartbeats are of all groups that have one to send. A frame that does not decode ends its
-// connection.
+// group; heartbeats are of all groups that have one to send; a condition is the node's own. A frame
+// that does not decode ends its connection.
 
 package import RaftCore
 
@@ -18,6 +18,21 @@ package enum Frame: Hashable, Sendable {
     case hello(Hello)
     case message(GroupID, Message)
     case heartbeats(Heartbeats)
+    case condition(Condition)
+}
+
+/// How a node is, so that its peers know what to leave to it.
+package struct Condition: Hashable, Sendable {
+    package var from: NodeID
+    package var to: NodeID
+    /// Its disk is nearly full: others should lead.
+    package var isShortOfRoom: Bool
+
+    package init(from: NodeID, to: NodeID, isShortOfRoom: Bool) {
+        self.from = from
+        self.to = to
+        self.isShortOfRoom = isShortOfRoom
+    }
 }
 
 /// The heartbeats, and the answers to heartbeats, of many groups from one node to another: with a

@@ -79,6 +79,14 @@ package struct FrameDecoder: Sendable {
             frame = .message(group, try reader.readMessage(version))
         case .heartbeats:
             frame = .heartbeats(try readHeartbeats(&reader))
+        case .condition:
+            frame = .condition(
+                Condition(
+                    from: NodeID(try reader.readVarint()),
+                    to: NodeID(try reader.readVarint()),
+                    isShortOfRoom: try reader.readFlag()
+                )
+            )
         }
         try reader.expectEnd()
         return frame

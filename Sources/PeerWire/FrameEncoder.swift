@@ -22,10 +22,10 @@ package enum Encoding: Hashable, Sendable {
     case written
     /// It leaves with `FrameEncoder.finishTurn`.
     case keptBack
-    /// The peer's version has no words for it: a piece of a snapshot, a fingerprint, or an append
-    /// with a membership entry. It counts as lost on the way, which Raft allows of any message:
-    /// its sender tries again until the peer is upgraded. So a group whose members change while one
-    /// of them runs an older release goes on without that one.
+    /// The peer's version has no words for it: a piece of a snapshot, a fingerprint, a condition,
+    /// or an append with a membership entry. It counts as lost on the way, which Raft allows of any
+    /// message: its sender tries again until the peer is upgraded. So a group whose members change
+    /// while one of them runs an older release goes on without that one.
     case inexpressible
 }
 
@@ -77,6 +77,21 @@ package struct FrameEncoder: Sendable {
             write(message, group, version, into: &buffer)
             return .written
         }
+    }
+
+    /// Appends the frame of `condition` to `buffer`, unless the peer's version has no words for it.
+    package mutating func encode(
+        _ condition: Condition,
+        into buffer: inout ByteBuffer
+    ) -> Encoding {
+        guard version >= .v2 else { return .inexpressible }
+        begin(.condition, version)
+        scratch.write(cluster)
+        scratch.writeVarint(condition.from.rawValue)
+        scratch.writeVarint(condition.to.rawValue)
+        scratch.write(UInt8(condition.isShortOfRoom ? 1 : 0))
+        finish(into: &buffer)
+        return .written
     }
 
     /// Appends what was kept back to `urgent`, which must leave before the buffers of the turn's

@@ -8,12 +8,13 @@ enum FrameKind: UInt8 {
     case hello = 1
     case message = 2
     case heartbeats = 3
+    case condition = 4
 
     func isKnown(in version: CodecVersion) -> Bool {
         switch self {
         case .hello: version == .v1
         case .message: true
-        case .heartbeats: version >= .v2
+        case .heartbeats, .condition: version >= .v2
         }
     }
 }

@@ -35,6 +35,7 @@ extension Replica {
         case .answer:
             effects.answer(waiting.token, .readable(validUntil: validUntil))
         case .logTouch, .logTime:
+            guard room != .exhausted else { return effects.answer(waiting.token, .noRoom) }
             // Its use, or its end, must be in the log before the answer may leave: the next leader
             // has to know of it.
             proposals.gather(validation.followUp, of: proof, waiting.token)

@@ -36,6 +36,8 @@ package struct Replica: Sendable {
     private var suspect: NodeID?
     /// Once set, nothing leaves this replica any more.
     private var stopped: StopReason?
+    /// What the driver found on the disk last. It counts for requests that come from then on.
+    package var room = Room.ample
 
     let tuning: Tuning
     /// Ticks since start.
@@ -108,6 +110,7 @@ package struct Replica: Sendable {
     ) {
         switch request {
         case .write(let command):
+            guard room.admits(command) else { return effects.answer(token, .noRoom) }
             if isLagging || !proposals.gather(command, token) {
                 effects.answer(token, .overloaded)
             }
@@ -245,7 +248,8 @@ package struct Replica: Sendable {
     }
 
     private mutating func proposeGathered(at now: MachineTime, _ effects: inout ReplicaEffects) {
-        if !proposals.hasGathered, isTimeEntryDue(at: now) { proposals.gatherTimeEntry() }
+        let isIdle = !proposals.hasGathered && room != .exhausted
+        if isIdle, isTimeEntryDue(at: now) { proposals.gatherTimeEntry() }
         while let batch = proposals.nextBatch(at: now, tick: ticks) {
             raft.step(.propose(batch.payload, batch.token), into: &raftEffects)
             settleProposals(&effects)

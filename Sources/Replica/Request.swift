@@ -51,6 +51,8 @@ package enum Answer: Sendable {
     case noLeader
     /// Too much waits already; nothing was done.
     case overloaded
+    /// This node's disk has no room for it; nothing was done.
+    case noRoom
     /// The write was proposed and nothing was heard of it in time: it may or may not happen.
     case unknown
 }

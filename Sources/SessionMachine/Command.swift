@@ -30,6 +30,18 @@ package enum Command: Equatable, Sendable {
     case attest(Attestation)
 }
 
+extension Command {
+    /// Whether it brings something new in. All others end what is there, or let it go on.
+    package var addsState: Bool {
+        switch self {
+        case .create, .set: true
+        case .touch, .renew, .revoke, .revokeAll, .getExpiring, .getDeleting, .delete, .expire,
+            .persist, .time, .attest:
+            false
+        }
+    }
+}
+
 /// A login. The id comes from the client, so that a retry finds what the first try made.
 package struct CreateSession: Equatable, Sendable {
     package var handle: SessionHandle128

@@ -14,7 +14,7 @@ package enum Counter: Int, CaseIterable, Sendable {
     case clockJumps, clockChanges
     case aimed, rests, corruptMachines, divergences
     case entries, commands, expiries, sessionsExpired, evictions
-    case operations, attempts, answered, redirects, noLeader, overloaded, unknown
+    case operations, attempts, answered, redirects, noLeader, overloaded, noRoom, unknown
     case created, validated, renewed, revoked, keyWrites, keyReads, retriedCreates
     case leaseReads, quorumReads, lapsedLeases
     case histories, undecided

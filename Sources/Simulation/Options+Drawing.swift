@@ -177,6 +177,7 @@ extension Options {
         faults.membership = fault(550, every: 1...8)
         faults.transfer = fault(500, every: 1...10)
         faults.clock = fault(350, every: 3...15)
+        faults.scarceDisk = fault(200, every: 4...15)
         return faults
     }
 

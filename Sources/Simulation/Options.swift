@@ -128,6 +128,7 @@ package struct FaultOptions: Sendable {
     var slowDisk: Fault?
     var hungDisk: Fault?
     var fullDisk: Fault?
+    var scarceDisk: Fault?
     var damage: Fault?
     var wipe: Fault?
     var membership: Fault?

@@ -124,6 +124,12 @@ struct DiskTrouble {
     var slowUntil: UInt64 = 0
     var hungUntil: UInt64 = 0
     var fullUntil: UInt64 = 0
+    var lowUntil: UInt64 = 0
+    var exhaustedUntil: UInt64 = 0
+
+    func room(at time: UInt64) -> Room {
+        exhaustedUntil > time ? .exhausted : lowUntil > time ? .low : .ample
+    }
 
     /// When a write that hangs is looked at again.
     var retry: UInt64 { hungUntil == .max ? .max : hungUntil + 1 }

@@ -121,6 +121,9 @@ extension Simulator {
         case .overloaded:
             counts[.overloaded] += 1
             tryElsewhere(number, current)
+        case .noRoom:
+            counts[.noRoom] += 1
+            tryElsewhere(number, current)
         case .unreachable: tryElsewhere(number, current)
         case .unknown, .broken:
             counts[.unknown] += 1

@@ -8,7 +8,7 @@ import Replica
 
 enum FaultKind: Int, CaseIterable {
     case crash, powerLoss, pause, cut, clog, swizzle, slowDisk, hungDisk, fullDisk
-    case damage, wipe, membership, transfer, clock
+    case damage, wipe, membership, transfer, clock, scarceDisk
 }
 
 struct FaultState {
@@ -38,6 +38,7 @@ extension Simulator {
         case .membership: return faults.membership
         case .transfer: return faults.transfer
         case .clock: return faults.clock
+        case .scarceDisk: return faults.scarceDisk
         }
     }
 
@@ -75,6 +76,7 @@ extension Simulator {
         case .membership: wantChange()
         case .transfer: transfer()
         case .clock: strikeNode { disturbClock($0) }
+        case .scarceDisk: strikeNode { fill($0, until: now + length) }
         }
     }
 
@@ -174,6 +176,15 @@ extension Simulator {
         }
         note("the disk of \(node.number) is damaged")
         if faults.random.chance(permille: 700) { crash(node, restartAfter: delay) }
+    }
+
+    /// There is little room left, or none: then what is to be stored waits until there is.
+    private func fill(_ node: SimNode, until end: UInt64) {
+        node.trouble.lowUntil = end
+        note("\(node.number) has little room")
+        guard faults.random.chance(permille: 400) else { return }
+        node.trouble.exhaustedUntil = end
+        node.trouble.hungUntil = max(node.trouble.hungUntil, end)
     }
 
     /// The disk is replaced by an empty one. Sometimes the node is started with it all the same,

@@ -121,7 +121,9 @@ extension Simulator {
     private func feed(_ input: NodeInput, _ node: SimNode, _ process: Process) {
         let clock = node.clock.instant(at: now)
         switch input {
-        case .tick: process.replica.tick(at: clock, into: &process.effects)
+        case .tick:
+            process.replica.room = node.trouble.room(at: now)
+            process.replica.tick(at: clock, into: &process.effects)
         case .frame(let frame, let peer): feed(frame, from: peer, at: clock, process)
         case .request(let request):
             if options.sabotage == .readsAtOnce,
@@ -154,7 +156,7 @@ extension Simulator {
         case .message(_, let message): process.replica.receive(message, at: clock)
         case .heartbeats(let heartbeats):
             for (_, message) in heartbeats { process.replica.receive(message, at: clock) }
-        case .hello: break
+        case .hello, .condition: break
         }
     }
 
@@ -258,6 +260,7 @@ extension Simulator {
         case .redirect(let leader): sendReply(.redirect(leader), to: request)
         case .noLeader: sendReply(.noLeader, to: request)
         case .overloaded: sendReply(.overloaded, to: request)
+        case .noRoom: sendReply(.noRoom, to: request)
         case .unknown: sendReply(.unknown, to: request)
         }
     }

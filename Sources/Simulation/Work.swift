@@ -48,6 +48,7 @@ enum NodeReply {
     case redirect(NodeID)
     case noLeader
     case overloaded
+    case noRoom
     case unknown
     /// The node is not there: the request did not reach it.
     case unreachable

@@ -34,7 +34,7 @@ extension ClusterStatus {
     fileprivate var text: String {
         var lines = ["node        address                 leads   behind  state"]
         for node in nodes {
-            let state = node.problem ?? (node.isDiskStalled ? "its disk hangs" : "up")
+            let state = node.problem ?? node.disk.words
             lines.append(
                 [
                     node.name.padded(12), node.address.padded(24), "\(led(by: node))".padded(8),
@@ -61,7 +61,7 @@ extension ClusterStatus {
         let nodes = nodes.map { node in
             "{\"name\":\(node.name.quoted),\"id\":\(node.id),\"address\":\(node.address.quoted)"
                 + ",\"up\":\(node.problem == nil),\"leads\":\(led(by: node))"
-                + ",\"disk\":\((node.isDiskStalled ? "hangs" : "ok").quoted)"
+                + ",\"disk\":\(node.disk.rawValue.quoted)"
                 + ",\"behind\":\(lag(of: node))}"
         }
         let groups = (0..<groupCount).map { group in
@@ -78,6 +78,17 @@ extension ClusterStatus {
 
     private func led(by node: NodeStatus) -> Int {
         (0..<groupCount).count { leader(of: $0)?.id == node.id }
+    }
+}
+
+extension DiskCondition {
+    fileprivate var words: String {
+        switch self {
+        case .ok: "up"
+        case .stalled: "its disk hangs"
+        case .low: "its disk is nearly full: make room"
+        case .full: "its disk is full: make room"
+        }
     }
 }
 

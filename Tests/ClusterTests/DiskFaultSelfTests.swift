@@ -7,9 +7,11 @@ import Testing
 
 @Suite("The library of mishaps")
 struct DiskFaultSelfTests {
-    /// Runs Python in a directory with a file `file` of 4,096 times "o".
+    /// Runs Python in a directory with a file `file` of 4,096 times "o", on a disk of `size` bytes
+    /// where one is given.
     private func run(
         _ fault: DiskFault,
+        size: Int? = nil,
         _ script: String
     ) throws -> (code: Int32, file: String?, struck: Int) {
         let directory = NSTemporaryDirectory() + "holdfast-mishap-\(UUID().uuidString)"
@@ -35,12 +37,18 @@ struct DiskFaultSelfTests {
                 return file
 
             """
+        var environment = fault.environment(directory: data, armed: nil, report: report)
+        if let size {
+            let room = directory + "/room"
+            try "\(size)".write(toFile: room, atomically: true, encoding: .utf8)
+            environment["DISK_FAULT_ROOM"] = room
+        }
         let process = NodeProcess()
         try process.start(
             ["python3", "-c", prelude + script],
             log: directory + "/log",
             program: "/usr/bin/env",
-            environment: fault.environment(directory: data, armed: nil, report: report)
+            environment: environment
         )
         let code = process.wait()
         let text = try? String(contentsOfFile: file, encoding: .utf8)
@@ -98,6 +106,38 @@ struct DiskFaultSelfTests {
             os.mkdir("end")
             """
         #expect(try remains(at: 2, removal) == ["o", "gone"])
+    }
+
+    @Test("a full disk takes what fits and no more, says so, and takes more when room is made")
+    func full() throws {
+        let script = """
+            import sys
+            def left():
+                status = os.statvfs(".")
+                return status.f_bavail * status.f_frsize
+            def refuses(do):
+                try:
+                    do()
+                except OSError as error:
+                    return error.errno == \(ENOSPC)
+                return False
+            assert left() == 8192, left()
+            new = put("new", "n" * 4096)
+            assert refuses(lambda: os.write(new, b"n" * 4097))
+            assert refuses(lambda: os.posix_fallocate(new, 0, 8193))
+            assert left() == 4096, left()
+            os.write(new, b"n" * 4096)
+            assert left() == 0, left()
+            os.pwrite(new, b"m" * 8192, 0)
+            os.unlink("file")
+            assert left() == 4096, left()
+            os.posix_fallocate(new, 0, 12288)
+            assert left() == 0, left()
+            """
+        let none = DiskFault(kind: .error, at: 0)
+        #expect(try run(none, size: 12_288, script).code == 0)
+        // The script notices where there is no such disk.
+        #expect(try run(none, script).code != 0)
     }
 
     @Test("a call that fails has done nothing, or all, and says so; later ones are as is asked")

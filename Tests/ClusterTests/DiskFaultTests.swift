@@ -63,7 +63,7 @@ struct DiskFaultTests {
             client.send(command: ["SET", key, "1"])
             try await cluster.wait(for: "the disk hangs", from: victim)
             let status = await ClusterStatus.ask(cluster.configuration)
-            #expect(status.nodes.first { $0.name == victim }?.isDiskStalled == true)
+            #expect(status.nodes.first { $0.name == victim }?.disk == .stalled)
             try await cluster.wait { try await cluster.leader(of: key) != victim }
             var code: Int32?
             try await cluster.wait {

@@ -10,9 +10,9 @@ struct StruckCall {
     /// Below the node's directory.
     var path: String
 
-    /// A snapshot that cannot be written is made later; the log and what is known to be durable
-    /// must be.
-    var isFatal: Bool { !path.hasPrefix("/snapshots/") }
+    /// A snapshot that cannot be written is made later, and a node can do without its ballast; the
+    /// log and what is known to be durable must be.
+    var isFatal: Bool { !path.hasPrefix("/snapshots/") && path != "/ballast" }
 }
 
 final class DiskTrial {

@@ -18,11 +18,15 @@ final class TestCluster {
     let grownPath: String
     private var processes: [String: NodeProcess] = [:]
 
+    /// What a disk must have free: little, for many clusters share one.
+    static let disk = "disk: {low: 16MiB, reserve: 8MiB, ballast: 1MiB}"
+
     /// `settings` are lines of the configuration.
     init(
         nodeCount: Int = 3,
         spareCount: Int = 0,
         groupCount: Int = 6,
+        disk: String = TestCluster.disk,
         settings: [String] = []
     ) throws {
         directory = NSTemporaryDirectory() + "holdfast-cluster-\(UUID().uuidString)"
@@ -36,7 +40,7 @@ final class TestCluster {
         for (path, count) in [
             (configurationPath, nodeCount), (grownPath, nodeCount + spareCount),
         ] {
-            let lines = ["groups: \(groupCount)"] + settings
+            let lines = ["groups: \(groupCount)", disk] + settings
             let yaml = Self.yaml(lines, nodeCount: count, ports)
             try yaml.write(toFile: path, atomically: true, encoding: .utf8)
         }

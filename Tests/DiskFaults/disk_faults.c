@@ -14,7 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <dirent.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum kind { NONE, ERROR, LATE, LOST, HANG, CUT };
@@ -22,7 +24,7 @@ enum kind { NONE, ERROR, LATE, LOST, HANG, CUT };
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-static const char *directory, *armed_path, *report_path;
+static const char *directory, *armed_path, *report_path, *room_path;
 static enum kind kind;
 static long at, calls, milliseconds;
 static int error_number = EIO, forever, is_armed;
@@ -37,6 +39,8 @@ static int (*real_fdatasync)(int);
 static int (*real_rename)(const char *, const char *);
 static int (*real_unlink)(const char *);
 static int (*real_mkdir)(const char *, mode_t);
+static int (*real_fallocate)(int, off_t, off_t);
+static int (*real_statvfs)(const char *, struct statvfs *);
 
 static const char *word(const char *name) {
     const char *value = getenv(name);
@@ -53,9 +57,12 @@ static void start(void) {
     real_rename = dlsym(RTLD_NEXT, "rename");
     real_unlink = dlsym(RTLD_NEXT, "unlink");
     real_mkdir = dlsym(RTLD_NEXT, "mkdir");
+    real_fallocate = dlsym(RTLD_NEXT, "posix_fallocate64");
+    real_statvfs = dlsym(RTLD_NEXT, "statvfs64");
     directory = word("DISK_FAULT_DIRECTORY");
     armed_path = word("DISK_FAULT_ARMED");
     report_path = word("DISK_FAULT_REPORT");
+    room_path = word("DISK_FAULT_ROOM");
     forever = word("DISK_FAULT_FOREVER") != NULL;
     is_armed = armed_path == NULL;
     const char *value;
@@ -103,6 +110,44 @@ static int path_of(int descriptor, char path[PATH_MAX]) {
     if (length < 0) return 0;
     path[length] = 0;
     return is_inside(path);
+}
+
+// MARK: A full disk
+
+// Bytes of all files below.
+static long long size_below(const char *path) {
+    DIR *entries = opendir(path);
+    if (!entries) return 0;
+    long long size = 0;
+    struct dirent *entry;
+    while ((entry = readdir(entries))) {
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
+        char name[PATH_MAX];
+        struct stat status;
+        snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
+        // What is gone by now has no size.
+        if (lstat(name, &status) != 0) continue;
+        size += S_ISDIR(status.st_mode) ? size_below(name) : (long long)status.st_size;
+    }
+    closedir(entries);
+    return size;
+}
+
+// Bytes that may still be written.
+static long long room_left(void) {
+    char text[32] = "";
+    int file = real_open(room_path, O_RDONLY | O_CLOEXEC);
+    if (file < 0 || read(file, text, sizeof text - 1) <= 0) abort();
+    close(file);
+    long long left = atoll(text) - size_below(directory);
+    return left > 0 ? left : 0;
+}
+
+// Whether a file may be as long as that.
+static int has_room(int file, off_t size) {
+    struct stat status;
+    if (!room_path || fstat(file, &status) != 0 || size <= status.st_size) return 1;
+    return size - status.st_size <= room_left();
 }
 
 // MARK: What a power cut undoes
@@ -389,7 +434,13 @@ static ssize_t watched_pwrite(int file, const void *bytes, size_t count, off_t o
             record->bytes = need(malloc(count + 1));
             memcpy(record->bytes, bytes, count);
         }
-        result = moves ? real_write(file, bytes, count) : real_pwrite(file, bytes, count, offset);
+        if (!has_room(file, place + (off_t)count)) {
+            errno = ENOSPC;
+        } else if (moves) {
+            result = real_write(file, bytes, count);
+        } else {
+            result = real_pwrite(file, bytes, count, offset);
+        }
         if (record) record->count = result > 0 ? (size_t)result : 0;
     });
     return result;
@@ -424,6 +475,41 @@ static int watched_truncate(int file, off_t size) {
 
 int ftruncate(int file, off_t size) { return watched_truncate(file, size); }
 int ftruncate64(int file, off64_t size) { return watched_truncate(file, size); }
+
+// Answers the error number. What a power cut leaves of such a file is anybody's guess: it is not undone.
+static int watched_fallocate(int file, off_t offset, off_t count) {
+    pthread_once(&once, start);
+    char path[PATH_MAX];
+    if (!path_of(file, path)) return real_fallocate(file, offset, count);
+    int result = -1;
+    WATCHED("fallocate", path, {
+        errno = has_room(file, offset + count) ? real_fallocate(file, offset, count) : ENOSPC;
+        result = errno ? -1 : 0;
+    });
+    return result ? errno : 0;
+}
+
+int posix_fallocate(int file, off_t offset, off_t count) {
+    return watched_fallocate(file, offset, count);
+}
+int posix_fallocate64(int file, off64_t offset, off64_t count) {
+    return watched_fallocate(file, offset, count);
+}
+
+static int watched_statvfs(const char *path, struct statvfs *status) {
+    pthread_once(&once, start);
+    int result = real_statvfs(path, status);
+    char full[PATH_MAX];
+    if (result == 0 && room_path && whole(path, full)) {
+        status->f_bavail = (fsblkcnt_t)room_left() / status->f_frsize;
+    }
+    return result;
+}
+
+int statvfs(const char *path, struct statvfs *status) { return watched_statvfs(path, status); }
+int statvfs64(const char *path, struct statvfs64 *status) {
+    return watched_statvfs(path, (struct statvfs *)status);
+}
 
 static int watched_sync(int file, const char *call, int (*sync)(int)) {
     char path[PATH_MAX];
@@ -513,4 +599,3 @@ FORBIDDEN(ssize_t, pwritev64, (int file, const struct iovec *parts, int count, o
           (file, parts, count, offset), file)
 FORBIDDEN(int, fallocate64, (int file, int mode, off64_t offset, off64_t count),
           (file, mode, offset, count), file)
-FORBIDDEN(int, posix_fallocate64, (int file, off64_t offset, off64_t count), (file, offset, count), file)

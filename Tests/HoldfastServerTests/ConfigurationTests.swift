@@ -1,6 +1,7 @@
-import HoldfastServer
 import RaftCore
 import Testing
+
+@testable import HoldfastServer
 
 private let good = """
     cluster-id: 7d3a5c52-93d1-4f0e-9b7e-52d0c1a4a003
@@ -73,7 +74,7 @@ struct ConfigurationTests {
             ),
             (
                 "groups: 8", "group: 8",
-                "c.yaml:2: 'group' is not known; allowed here: cluster-id, groups, limits, "
+                "c.yaml:2: 'group' is not known; allowed here: cluster-id, disk, groups, limits, "
                     + "max-clock-drift, nodes, reactors, reads, snapshot, timing"
             ),
             (
@@ -146,6 +147,14 @@ struct ConfigurationTests {
                     + "'9'"
             ),
             (
+                "groups: 8", "disk: {low: 64MiB, reserve: 64MiB}",
+                "c.yaml:2: 'disk.reserve' must be less than 'disk.low'"
+            ),
+            (
+                "groups: 8", "disk: {high: 1MiB}",
+                "c.yaml:2: 'disk.high' is not known; allowed here: ballast, low, reserve"
+            ),
+            (
                 "groups: 8", "snapshot: {every: 9}",
                 "c.yaml:2: 'snapshot.every' is not known; allowed here: bytes, entries, trailing"
             ),
@@ -200,6 +209,17 @@ struct ConfigurationTests {
         #expect(own.snapshot.entries == 50)
         #expect(own.snapshot.bytes == 8 << 20)
         #expect(own.snapshot.trailing == 0)
+    }
+
+    @Test("how much of a disk must be free has defaults, and can be set")
+    func space() throws {
+        let usual = try configuration(adding: "").space
+        #expect(usual == SpaceWatch.Marks(low: 256 << 20, reserve: 32 << 20, ballast: 64 << 20))
+        // Its reserve is of what is left.
+        let small = try configuration(adding: "disk: {low: 8MiB, ballast: 0}").space
+        #expect(small == SpaceWatch.Marks(low: 8 << 20, reserve: 4 << 20, ballast: 0))
+        let own = try configuration(adding: "disk: {low: 8MiB, reserve: 64KiB, ballast: 1MiB}")
+        #expect(own.space == SpaceWatch.Marks(low: 8 << 20, reserve: 64 << 10, ballast: 1 << 20))
     }
 
     @Test("the promise behind a lease is the election timeout, in nanoseconds")

@@ -28,6 +28,7 @@ extension Bench {
         let hello = hello(of: id)
         _ = try node.admissions.admit(hello)
         let socket = EmbeddedChannel(handler: PeerHandler(reactor: reactor))
+        try socket.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
         var encoder = FrameEncoder(cluster: hello.cluster, version: .latest)
         var bytes = ByteBuffer()
         encoder.encode(hello, to: node.id, into: &bytes)
@@ -77,6 +78,30 @@ struct PeerTests {
         #expect(bench.reactors[1].members == bench.node.members.byID)
         #expect(bench.reactors[1].members.count == 3)
         #expect(bench.reactors[1].peers.keys.sorted() == [NodeID(2), NodeID(3)])
+    }
+
+    @Test("what a peer says of its disk is known to all reactors, and only of itself")
+    func condition() throws {
+        let second = EmbeddedEventLoop()
+        let bench = try Bench(peers: [23, 33], loops: [second])
+        let links = try bench.reactors.map { try #require($0.link(to: peer)) }
+        let socket = try bench.connect(peer)
+        var encoder = FrameEncoder(cluster: bench.node.configuration.cluster, version: .latest)
+        for isShort in [true, false, true] {
+            let condition = Condition(from: peer, to: bench.node.id, isShortOfRoom: isShort)
+            var bytes = ByteBuffer()
+            #expect(encoder.encode(condition, into: &bytes) == .written)
+            try socket.writeInbound(bytes)
+            bench.loop.run()
+            second.run()
+            #expect(links.map(\.isShortOfRoom) == [isShort, isShort])
+        }
+        #expect(socket.isActive)
+        var bytes = ByteBuffer()
+        let another = Condition(from: NodeID(3), to: bench.node.id, isShortOfRoom: true)
+        _ = encoder.encode(another, into: &bytes)
+        try socket.writeInbound(bytes)
+        #expect(!socket.isActive)
     }
 
     @Test("a peer that is refused again and again is reported once, and each by itself")

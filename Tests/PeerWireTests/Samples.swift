@@ -94,11 +94,15 @@ func bodiesOfVersionTwo() -> [Message.Body] {
 func samples(_ version: CodecVersion) -> [Frame] {
     let bodies = bodiesOfVersionOne() + (version == .v1 ? [] : bodiesOfVersionTwo())
     let greeting = version == .v1 ? hello(version: .v1, incarnation: nil) : hello()
-    return [.hello(greeting)]
-        + bodies.map { body in
-            let frame = Frame.message(GroupID(11), message(body))
-            return version == .v1 ? frame : coalesced(frame)
-        }
+    let messages = bodies.map { body in
+        let frame = Frame.message(GroupID(11), message(body))
+        return version == .v1 ? frame : coalesced(frame)
+    }
+    return [.hello(greeting)] + messages + (version == .v1 ? [] : conditions)
+}
+
+private let conditions = [true, false].map { isShort in
+    Frame.condition(Condition(from: NodeID(1), to: NodeID(300), isShortOfRoom: isShort))
 }
 
 /// What version 2 makes of a heartbeat that is alone.
@@ -119,7 +123,7 @@ private func coalesced(_ frame: Frame) -> Frame {
 /// The messages that a frame stands for.
 func messages(of frame: Frame) -> [Addressed] {
     switch frame {
-    case .hello: []
+    case .hello, .condition: []
     case .message(let group, let message): [Addressed(group: group, message: message)]
     case .heartbeats(let heartbeats):
         heartbeats.map { Addressed(group: $0.group, message: $0.message) }
@@ -137,6 +141,9 @@ func encode(_ frames: [Frame], _ version: CodecVersion) -> ByteBuffer {
     for frame in frames {
         if case .hello(let hello) = frame {
             encoder.encode(hello, to: NodeID(300), into: &buffer)
+        }
+        if case .condition(let condition) = frame {
+            _ = encoder.encode(condition, into: &buffer)
         }
         for one in messages(of: frame) {
             encoder.encode(one.message, group: one.group, into: &buffer)

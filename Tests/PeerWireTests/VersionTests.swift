@@ -73,6 +73,15 @@ struct VersionTests {
         }
     }
 
+    @Test("version 1 has no words for a condition")
+    func condition() {
+        var encoder = FrameEncoder(cluster: cluster, version: .v1)
+        var bytes = ByteBuffer()
+        let condition = Condition(from: NodeID(1), to: NodeID(2), isShortOfRoom: true)
+        #expect(encoder.encode(condition, into: &bytes) == .inexpressible)
+        #expect(bytes.readableBytes == 0)
+    }
+
     @Test("what the build before wrote is read")
     func oldWriter() throws {
         var stream = buffer(releasedFrames.joined())
@@ -212,7 +221,7 @@ struct VersionTests {
             #expect(throws: DecodeError.unknownTag(tag)) { try decoder.next(from: &buffer) }
         }
         for (version, kind, tag) in [
-            (1, 3, 3), (2, 1, 1), (2, 0, 0), (2, 4, 4), (0, 2, 0), (3, 2, 3),
+            (1, 3, 3), (1, 4, 4), (2, 1, 1), (2, 0, 0), (2, 5, 5), (0, 2, 0), (3, 2, 3),
         ] {
             var buffer = crafted(version: UInt8(version), kind: UInt8(kind)) { writer in
                 writer.write([0, 0, 0, 0])

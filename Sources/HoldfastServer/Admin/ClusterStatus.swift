@@ -11,8 +11,7 @@ package struct NodeStatus: Sendable {
     package var address: String
     /// Nil where it answered.
     package var problem: String?
-    /// Its disk has been at one write for too long.
-    package var isDiskStalled = false
+    package var disk = DiskCondition.ok
     package var groups: [Group] = []
 
     package struct Group: Sendable {
@@ -24,6 +23,25 @@ package struct NodeStatus: Sendable {
         package var last: UInt64
         /// Ids of the members, learners included.
         package var members: [UInt64]
+    }
+}
+
+/// How a node's disk is, in the word that INFO has for it.
+package enum DiskCondition: String, Sendable {
+    case ok
+    /// It has been at one write for too long.
+    case stalled
+    /// It is nearly full: what adds to the state is refused.
+    case low
+    /// It is full: nothing is stored.
+    case full
+
+    /// Found in the text of INFO; nil where that has no such line.
+    init?(info: String) {
+        let name = "disk:"
+        let line = info.split(whereSeparator: \.isNewline).first { $0.hasPrefix(name) }
+        guard let line else { return nil }
+        self.init(rawValue: String(line.dropFirst(name.count)))
     }
 }
 
@@ -57,7 +75,7 @@ package struct ClusterStatus: Sendable {
                 return status
             }
             let info = String(decoding: text, as: UTF8.self)
-            status.isDiskStalled = info.contains("disk:stalled")
+            status.disk = DiskCondition(info: info) ?? .ok
             status.groups = groups(in: info)
         } catch {
             status.problem = "\(error)"

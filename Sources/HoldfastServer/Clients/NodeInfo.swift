@@ -3,6 +3,7 @@
 
 import Glibc
 import RaftCore
+import Replica
 import SessionMachine
 
 struct NodeInfo {
@@ -51,6 +52,15 @@ struct NodeInfo {
         ]
     }
 
+    private var disk: DiskCondition {
+        if node.board.isDiskStalled { return .stalled }
+        switch node.space.room {
+        case .ample: return .ok
+        case .low: return .low
+        case .exhausted: return .full
+        }
+    }
+
     private var clients: [String] {
         let counts = node.board.clientCounts
         return [
@@ -65,7 +75,7 @@ struct NodeInfo {
     }
 
     private var persistence: [String] {
-        let status = node.board.isDiskStalled ? "err" : "ok"
+        let status = disk == .ok ? "ok" : "err"
         return ["loading:0", "aof_enabled:1", "aof_last_write_status:\(status)"]
     }
 
@@ -86,7 +96,8 @@ struct NodeInfo {
         var lines = [
             "node:\(node.id.rawValue)", "name:\(node.own.name)", "groups:\(groups.count)",
             "led:\(groups.count { $0.role == .leader })",
-            "disk:\(node.board.isDiskStalled ? "stalled" : "ok")",
+            "disk:\(disk.rawValue)",
+            "disk_free_bytes:\(node.space.free.map(String.init) ?? "")",
             "sessions:\(groups.filter { $0.role == .leader }.reduce(0) { $0 + $1.sessions })",
         ]
         for (number, group) in groups.enumerated() {

@@ -15,6 +15,8 @@ package struct ClusterConfiguration: Hashable, Sendable {
     package var limits: ServerLimits
     package var reads: Reads
     package var snapshot: SnapshotSettings
+    /// How much of a disk must be free.
+    var space: SpaceWatch.Marks
     /// Event loops per node; nil for one per core.
     package var reactors: Int?
 

@@ -30,6 +30,7 @@ extension ClusterConfiguration {
         limits = try Self.limits(&top)
         reads = try Self.reads(&top)
         snapshot = try Self.snapshot(&top)
+        space = try Self.space(&top)
         nodes = try Self.nodes(&top)
         try top.finish()
     }
@@ -147,6 +148,30 @@ extension ClusterConfiguration {
             try section.number("trailing", in: 0...1_000_000) ?? snapshot.trailing
         try section.finish()
         return snapshot
+    }
+
+    private static func space(
+        _ top: inout YAMLMapping
+    ) throws(ConfigurationError) -> SpaceWatch.Marks {
+        let mebibyte = 1024 * 1024
+        var low = 256 * mebibyte
+        var reserve = 32 * mebibyte
+        var ballast = 64 * mebibyte
+        if var section = try top.mapping("disk") {
+            let sizes = 0...1024 * 1024 * mebibyte
+            low = try section.size("low", in: mebibyte...sizes.upperBound) ?? low
+            reserve = try section.size("reserve", in: sizes) ?? min(reserve, low / 2)
+            ballast = try section.size("ballast", in: sizes) ?? ballast
+            try section.finish()
+            guard reserve < low else {
+                throw section.error("reserve", "must be less than 'disk.low'")
+            }
+        }
+        return SpaceWatch.Marks(
+            low: UInt64(low),
+            reserve: UInt64(reserve),
+            ballast: UInt64(ballast)
+        )
     }
 
     private static func nodes(

@@ -2,6 +2,9 @@
 // next store takes them all, with one sync. No timers. The journal is cleaned here too, in slices:
 // one after another while nothing waits, now and then while something does.
 //
+// While the disk has no room the batches wait, and to the core it is as if the disk hung: leaders
+// step down, nothing is acknowledged. A write that failed for want of room would end the node.
+//
 // In: `submit`, from any reactor. Out: the reactor's `stored`, on its own loop, after the sync. It
 // must never: tell anybody before the sync, or go on after an error.
 
@@ -9,6 +12,7 @@ import LogStore
 import NIOConcurrencyHelpers
 import NIOPosix
 import RaftCore
+import Replica
 
 /// One group's batch and who waits for it.
 struct DiskBatch: Sendable {
@@ -29,13 +33,15 @@ final class DiskThread: @unchecked Sendable {
     }
 
     private let store: LogStore
+    private let space: DiskSpace
     private let pool: NIOThreadPool
     private let state = NIOLockedValueBox(State())
     private var cleaning = LogStore.Cleaning.done
     private var lastSlice = Instant.zero
 
-    init(store: LogStore) {
+    init(store: LogStore, space: DiskSpace) {
         self.store = store
+        self.space = space
         pool = NIOThreadPool(numberOfThreads: 1)
         pool.start()
     }
@@ -49,6 +55,15 @@ final class DiskThread: @unchecked Sendable {
         if mustStart { pool.submit { _ in self.work() } }
     }
 
+    /// Looks at the room on the disk, and goes on with what waited for it. Called now and then.
+    func lookAround() {
+        let mustStart = state.withLockedValue { state in
+            defer { state.isRunning = true }
+            return !state.isRunning
+        }
+        if mustStart { pool.submit { _ in self.work() } }
+    }
+
     /// Where it stands now, for the `DiskWatch`.
     var place: DiskWatch.Place {
         state.withLockedValue { DiskWatch.Place(store: $0.stores, isBusy: $0.isRunning) }
@@ -56,6 +71,9 @@ final class DiskThread: @unchecked Sendable {
 
     private func work() {
         while true {
+            guard space.look() != .exhausted else {
+                return state.withLockedValue { $0.isRunning = false }
+            }
             let isCleaning = cleaning == .unfinished
             let batches: [DiskBatch]? = state.withLockedValue { state in
                 defer { state.waiting = [] }
@@ -99,10 +117,13 @@ final class DiskThread: @unchecked Sendable {
         }
     }
 
-    /// Waits for what was submitted, closes the store and ends the thread.
+    /// Waits for what was submitted, closes the store and ends the thread. What waits for room is
+    /// dropped: nobody was told that it is stored.
     func close() async throws {
         state.withLockedValue { $0.isClosing = true }
-        try await pool.runIfActive { try self.store.close() }
+        try await pool.runIfActive {
+            try self.store.close(checkpointing: self.space.room != .exhausted)
+        }
         try await pool.shutdownGracefully()
     }
 }

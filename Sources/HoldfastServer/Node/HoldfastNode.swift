@@ -1,7 +1,7 @@
 // One node, from an empty process to listening, and back. The order of both is the point:
 //
-//   start   configuration -> ports bound -> the directory's identity -> recovery (NodeRecovery) ->
-//           reactors run
+//   start   configuration -> ports bound -> room on the disk -> the directory's identity ->
+//           recovery (NodeRecovery) -> reactors run
 //   stop    no new connections -> leaderships handed over -> requests in flight answered ->
 //           connections closed -> the disk drained and closed
 //
@@ -35,10 +35,12 @@ package struct HoldfastNode: Service {
         }
         let directory = dataDirectory ?? own.dataDirectory ?? ".holdfast/\(own.name)"
         let ports = try await Ports.bind(own)
+        let space = DiskSpace(directory: directory, settings: configuration.space, logger: logger)
+        await space.waitForRoom()
         do {
             let recovery = NodeRecovery(configuration: configuration, own: own, first: first)
             let recovered = try recovery.open(directory, logger)
-            return try await run(configuration, own, ports, recovered, logger)
+            return try await run(configuration, own, ports, recovered, space, logger)
         } catch {
             await ports.close()
             throw error
@@ -50,6 +52,7 @@ package struct HoldfastNode: Service {
         _ own: NodeConfiguration,
         _ ports: Ports,
         _ recovered: RecoveredNode,
+        _ space: DiskSpace,
         _ logger: Logger
     ) async throws(StartError) -> HoldfastNode {
         let count = configuration.reactors ?? System.coreCount
@@ -58,6 +61,7 @@ package struct HoldfastNode: Service {
             on: Array(loops.makeIterator()),
             configuration,
             own,
+            space,
             logger
         )
         for reactor in reactors { reactor.loop.execute { reactor.start(with: reactors) } }

@@ -12,6 +12,7 @@ final class NodeContext: Sendable {
     let members: MemberDirectory
     let admissions: PeerAdmissions
     let disk: DiskThread
+    let space: DiskSpace
     let snapshots: SnapshotThread
     let hello: Hello
     let logger: Logger
@@ -24,6 +25,7 @@ final class NodeContext: Sendable {
         hello: Hello,
         admissions: PeerAdmissions,
         disk: DiskThread,
+        space: DiskSpace,
         snapshots: SnapshotThread,
         logger: Logger
     ) {
@@ -33,6 +35,7 @@ final class NodeContext: Sendable {
         self.hello = hello
         self.admissions = admissions
         self.disk = disk
+        self.space = space
         self.snapshots = snapshots
         self.logger = logger
         board = StatusBoard(groupCount: configuration.groupCount)

@@ -21,6 +21,7 @@ struct RecoveredNode {
         on loops: [any EventLoop],
         _ configuration: ClusterConfiguration,
         _ own: NodeConfiguration,
+        _ space: DiskSpace,
         _ logger: Logger
     ) -> (node: NodeContext, reactors: [Reactor]) {
         precondition(!loops.isEmpty, "groups fall to nobody")
@@ -30,8 +31,9 @@ struct RecoveredNode {
             reactorCount: loops.count,
             hello: hello,
             admissions: admissions,
-            disk: DiskThread(store: store),
-            snapshots: SnapshotThread(files: store.snapshots, logger: logger),
+            disk: DiskThread(store: store, space: space),
+            space: space,
+            snapshots: SnapshotThread(files: store.snapshots, space: space, logger: logger),
             logger: logger
         )
         let reactors = loops.enumerated().map { index, loop in

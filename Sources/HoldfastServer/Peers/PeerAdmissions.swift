@@ -33,33 +33,42 @@ final class PeerAdmissions: Sendable {
     /// Reads the file. A directory `isNew` has none yet; elsewhere it must be there, since nobody
     /// could be refused without it.
     init(directory: String, own hello: Hello, isNew: Bool) throws(StartError) {
-        path = directory + "/peers"
-        let bytes: [UInt8]?
+        path = Self.path(in: directory)
+        let met = try Self.peersMet(by: hello, in: directory)
+        guard met != nil || isNew else {
+            throw .reason(.damage(Self.complaint(path, "is missing")))
+        }
+        let known = met ?? KnownPeers(own: hello)
+        state = NIOLockedValueBox(State(known: known, versions: PeerVersions(own: .latest)))
+        guard met == nil else { return }
         do {
-            bytes = try DurableFile.read(path, bytesMax: Self.fileBytesMax)
+            try store(known)
         } catch {
             throw .reason(.disk("\(error)"))
         }
-        let known: KnownPeers
-        if let bytes {
-            do {
-                known = try KnownPeers(encoded: bytes[...], own: hello)
-            } catch {
-                throw .reason(.damage(Self.complaint(path, "cannot be read (\(error))")))
-            }
-        } else {
-            guard isNew else { throw .reason(.damage(Self.complaint(path, "is missing"))) }
-            known = KnownPeers(own: hello)
+    }
+
+    /// Reads the file of a directory; nil where there is none.
+    static func peersMet(
+        by own: Hello,
+        in directory: String
+    ) throws(StartError) -> KnownPeers? {
+        let path = path(in: directory)
+        let bytes: [UInt8]?
+        do {
+            bytes = try DurableFile.read(path, bytesMax: fileBytesMax)
+        } catch {
+            throw .reason(.disk("\(error)"))
         }
-        state = NIOLockedValueBox(State(known: known, versions: PeerVersions(own: .latest)))
-        if bytes == nil {
-            do {
-                try store(known)
-            } catch {
-                throw .reason(.disk("\(error)"))
-            }
+        guard let bytes else { return nil }
+        do {
+            return try KnownPeers(encoded: bytes[...], own: own)
+        } catch {
+            throw .reason(.damage(complaint(path, "cannot be read (\(error))")))
         }
     }
+
+    private static func path(in directory: String) -> String { directory + "/peers" }
 
     private static let fileBytesMax = 128 * 1024
 

@@ -92,7 +92,12 @@ final class PeerHandler: ChannelInboundHandler {
             for (group, message) in heartbeats {
                 reactor.received(message, for: group, at: now)
             }
-        case (.hello, _), (.message, _), (.heartbeats, _):
+        case (.condition(let condition), .open(let peer)):
+            guard isFor(peer, from: condition.from, to: condition.to) else {
+                return refuse("a condition that is not from this peer to this node", context)
+            }
+            reactor.learned(condition)
+        case (.hello, _), (.message, _), (.heartbeats, _), (.condition, _):
             refuse("a hello must come first, and once", context)
         }
     }

@@ -47,6 +47,10 @@ final class PeerLink {
     private var isFreshlyHeard = false
     /// Whether the peer is a member of any group of this node.
     var isMember = false
+    /// The peer's disk is nearly full, as it has said last.
+    var isShortOfRoom = false
+    /// What this connection has told the peer of this node's disk.
+    private var toldShortOfRoom: Bool?
     /// The tick of the last message for it.
     private var lastWanted: Int
 
@@ -128,6 +132,21 @@ final class PeerLink {
             """,
             ["group": "\(group.rawValue)", "version": "\(encoder.version.rawValue)"]
         )
+    }
+
+    /// Tells the peer, once a connection and at each change, whether this node's disk is nearly
+    /// full.
+    func tell(isShortOfRoom: Bool) {
+        guard case .open = state, toldShortOfRoom != isShortOfRoom else { return }
+        let condition = Condition(
+            from: reactor.node.id,
+            to: peer.id,
+            isShortOfRoom: isShortOfRoom
+        )
+        // An older release is not told: it knows nobody who is short of room.
+        guard case .written = encoder.encode(condition, into: &buffer) else { return }
+        toldShortOfRoom = isShortOfRoom
+        reactor.scheduleTurn()
     }
 
     /// Writes what the turn has collected, in one call of the socket.
@@ -237,6 +256,7 @@ final class PeerLink {
         encoder.dropTurn()
         buffer.clear()
         urgent.clear()
+        toldShortOfRoom = nil
     }
 
     func close() {

@@ -1,6 +1,7 @@
 // Who leads: reports of it, and keeping leaders spread. Each group has a home, the voter whose turn
-// it is when groups are dealt round; a leader that is not at home hands over once the home is well
-// and has the whole log. While members change, leaders stay.
+// it is when groups are dealt round; a leader that is not at home hands over once the home is well,
+// has the whole log, and has room on its disk. A leader whose own disk is nearly full hands over to
+// any such voter. While members change, leaders stay.
 
 import Logging
 import NIOCore
@@ -71,15 +72,24 @@ extension Reactor {
 
     /// Who should lead the group instead of this node; nil to stay.
     private func successor(of group: LocalGroup) -> NodeID? {
-        let home = group.replica.raft.membership.home(of: group.id)
+        let raft = group.replica.raft
+        let home = raft.membership.home(of: group.id)
         if balance.isDraining { return drainTarget(of: group, home: home) }
-        guard let home, home != node.id, let peer = peers[home],
-            peer.isSteady(steadyTicks, at: ticks),
-            let progress = group.replica.raft.progress.first(where: { $0.id == home }),
-            case .replicate = progress.state,
-            group.replica.raft.log.last.index.distance(from: progress.match) <= 64
-        else { return nil }
-        return home
+        if node.space.room == .ample {
+            return raft.progress.first { $0.id == home && isFit($0, raft) }?.id
+        }
+        // The homes of other groups are spread too, so that its groups fall to all who have room.
+        let fit = raft.progress.filter { !raft.membership.isJoint && isFit($0, raft) }
+        return fit.isEmpty ? nil : fit[Int(group.id.rawValue) / raft.progress.count % fit.count].id
+    }
+
+    /// Whether another node could lead the group from now on.
+    private func isFit(_ progress: Progress, _ raft: RaftNode) -> Bool {
+        guard progress.id != node.id, raft.membership.isVoter(progress.id),
+            let peer = peers[progress.id], !peer.isShortOfRoom,
+            peer.isSteady(steadyTicks, at: ticks), case .replicate = progress.state
+        else { return false }
+        return raft.log.last.index.distance(from: progress.match) <= 64
     }
 
     /// The group's home if it can, otherwise the peer that has most of the log.
@@ -89,8 +99,11 @@ extension Reactor {
             progress.id != node.id && raft.membership.isVoter(progress.id)
                 && peers[progress.id]?.isAlive(at: ticks) == true
         }
-        if let atHome = alive.first(where: { $0.id == home }) { return atHome.id }
-        return alive.max { $0.match < $1.match }?.id
+        // One that has no room is better than none.
+        let roomy = alive.filter { peers[$0.id]?.isShortOfRoom == false }
+        let targets = roomy.isEmpty ? alive : roomy
+        if let atHome = targets.first(where: { $0.id == home }) { return atHome.id }
+        return targets.max { $0.match < $1.match }?.id
     }
 
     /// Hands all leaderships over; answers how many are left here.

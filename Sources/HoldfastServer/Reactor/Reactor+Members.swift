@@ -8,6 +8,7 @@
 import HoldfastWire
 import Logging
 import NIOCore
+import PeerWire
 import RaftCore
 import Replica
 
@@ -46,10 +47,23 @@ extension Reactor {
 
     /// Called each tick.
     func tickPeers() {
-        for peer in peers.values { peer.tick() }
+        let isShortOfRoom = node.space.room != .ample
+        for peer in peers.values {
+            peer.tick()
+            peer.tell(isShortOfRoom: isShortOfRoom)
+        }
         for (id, peer) in peers where !peer.isMember && peer.isOver {
             peer.close()
             peers[id] = nil
+        }
+    }
+
+    /// A peer says how it is, on the connection of one reactor.
+    func learned(_ condition: Condition) {
+        for other in reactors {
+            other.loop.execute {
+                other.peers[condition.from]?.isShortOfRoom = condition.isShortOfRoom
+            }
         }
     }
 

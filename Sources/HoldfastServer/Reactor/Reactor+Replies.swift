@@ -45,6 +45,12 @@ extension Reactor {
             render(request.target) {
                 $0.error("OVERLOADED too many requests wait; nothing was done, try later")
             }
+        case .noRoom:
+            render(request.target) {
+                $0.error(
+                    "OOM the disk of node \(node.own.name) has no room for this; nothing was done"
+                )
+            }
         case .unknown:
             render(request.target) {
                 $0.error("UNAVAILABLE no quorum answered in time; the outcome is unknown")

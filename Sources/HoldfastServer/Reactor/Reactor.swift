@@ -146,7 +146,9 @@ final class Reactor: @unchecked Sendable {
 
     private func tick() {
         ticks += 1
+        let room = node.space.room
         for case let group? in groups {
+            group.replica.room = room
             group.replica.tick(at: MonotonicClock.now(), into: &group.effects)
             markDirty(group)
         }
@@ -157,6 +159,7 @@ final class Reactor: @unchecked Sendable {
         balanceLeaders()
         guard self === reactors.first else { return }
         watchDisk()
+        if ticks % Limits.spaceLookTicks == 0 { watchSpace() }
         if ticks % Limits.snapshotSweepTicks == 0 { node.snapshots.sweep() }
     }
 
@@ -175,6 +178,12 @@ final class Reactor: @unchecked Sendable {
         case .dead: fatal(DiskWatch.death(after: timing.diskStop))
         }
         node.board.isDiskStalled = diskWatch.isStalled
+    }
+
+    private func watchSpace() {
+        let largest = node.board.snapshot().map(\.memoryBytes).max() ?? 0
+        node.space.expect(snapshotOf: largest)
+        node.disk.lookAround()
     }
 
     /// Tells the other reactors which peers were heard here: a peer may have all its connections,

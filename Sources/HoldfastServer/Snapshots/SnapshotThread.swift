@@ -41,6 +41,7 @@ final class SnapshotThread: @unchecked Sendable {
     }
 
     private let files: SnapshotFiles
+    private let space: DiskSpace
     private let logger: Logger
     private let pool: NIOThreadPool
     private let state = NIOLockedValueBox(State())
@@ -53,8 +54,9 @@ final class SnapshotThread: @unchecked Sendable {
     private var streams: [GroupID: SnapshotStreams] = [:]
     private var receivers: [GroupID: SnapshotReceiver] = [:]
 
-    init(files: SnapshotFiles, logger: Logger) {
+    init(files: SnapshotFiles, space: DiskSpace, logger: Logger) {
         self.files = files
+        self.space = space
         self.logger = logger
         pool = NIOThreadPool(numberOfThreads: 1)
         pool.start()
@@ -133,6 +135,7 @@ final class SnapshotThread: @unchecked Sendable {
     // MARK: Cuts
 
     private func begin(_ job: CutJob) {
+        guard space.room != .exhausted else { return abandon(job, Self.noRoom) }
         do {
             let writer = try files.writer(of: job.group, at: job.cut.mark)
             cutting = Cutting(
@@ -149,6 +152,7 @@ final class SnapshotThread: @unchecked Sendable {
         guard var current = cutting else { return }
         // The only reference, so that the encoder's state is not copied.
         cutting = nil
+        guard space.room != .exhausted else { return abandon(current.job, Self.noRoom) }
         do {
             if let section = current.encoder.next() {
                 try current.writer.append(section[...])
@@ -170,6 +174,12 @@ final class SnapshotThread: @unchecked Sendable {
         let mark = job.cut.mark
         job.reactor.settle(job.group) { $0.snapshotStored(mark) }
     }
+
+    /// The last of the room is for the log.
+    private static let noRoom = LogStoreError.io(
+        call: "writing a snapshot",
+        reason: "there is no room on the disk"
+    )
 
     /// A file that was not finished is gone, and the log goes back as far as before: nothing is
     /// lost. Where the disk is at its end, the next commit says so. Only where a name may be lost
@@ -222,6 +232,7 @@ final class SnapshotThread: @unchecked Sendable {
 
     private func doKeep(_ chunk: ReceivedChunk, _ group: GroupID, _ reactor: Reactor) {
         do {
+            guard space.room != .exhausted else { throw Self.noRoom }
             if chunk.offset == 0 {
                 receivers[group] = try files.receiver(of: group, at: chunk.mark)
             }

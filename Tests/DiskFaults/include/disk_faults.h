@@ -14,7 +14,9 @@
 //                                    parts that DISK_FAULT_SEED decides, and the process ends (exit code 99)
 //     DISK_FAULT_ERRNO      what `error`, `late` and `lost` set errno to; EIO where it is not set.
 //     DISK_FAULT_FOREVER    not empty: every call from then on, too.
+//     DISK_FAULT_ROOM       a file with a number: how many bytes the files of the directory may have together. The
+//                           disk is full when they have as many. Read anew at each call.
 //     DISK_FAULT_REPORT     a file to which a line is added for each call that was struck: number, call, path.
 //
-// What counts: open that makes a file or empties one, write, pwrite, ftruncate, fsync, fdatasync, rename, unlink,
-// mkdir. What a power cut may undo: writes until the file is synced; names until their directory is.
+// What counts: open that makes a file or empties one, write, pwrite, ftruncate, fallocate, fsync, fdatasync, rename,
+// unlink, mkdir. What a power cut may undo: writes until the file is synced; names until their directory is.

@@ -1,0 +1,84 @@
+// A data directory as a start would judge it, and more: LogStore's files, the machine in every
+// snapshot, and the file of peers. For `holdfast verify`.
+
+import LogStore
+import PeerWire
+import RaftCore
+import SessionMachine
+
+package struct DataCheck: Sendable {
+    /// Something that is not as it was written.
+    package struct Problem: Hashable, Sendable {
+        package var text: String
+        /// Whether the node starts all the same.
+        package var isTolerated: Bool
+    }
+
+    /// Whose directory it is; nil where that cannot be read.
+    package let owner: (cluster: String, node: UInt64)?
+    package let groupCount: Int
+    /// Rows of the log that are sound, and their bytes.
+    package let rows: Int
+    package let rowBytes: Int
+    package let entries: Int
+    /// Snapshots that are sound, and their bytes.
+    package let snapshots: Int
+    package let snapshotBytes: UInt64
+    /// The first bad place first.
+    package private(set) var problems: [Problem]
+
+    /// Reads all of the directory at `path`, and changes nothing. `progress` is told what is being
+    /// read, how many are done, and of how many. Throws where the directory cannot be judged.
+    package static func run(
+        _ path: String,
+        progress: @escaping (_ what: String, _ done: Int, _ total: Int) -> Void
+    ) throws(StartError) -> DataCheck {
+        let report: DirectoryReport
+        do {
+            report = try DirectoryCheck.run(path, progress: progress) {
+                (reader) throws(LogStoreError) in
+                _ = try SessionMachine.load(from: reader.sections, unsound: reader.unsound)
+            }
+        } catch {
+            throw .reason(FatalReason(error))
+        }
+        var check = DataCheck(report)
+        if let problem = try problemOfPeers(path, report) { check.problems.append(problem) }
+        return check
+    }
+
+    private init(_ report: DirectoryReport) {
+        owner = report.node.map { ($0.cluster.text, $0.node.rawValue) }
+        groupCount = report.groupCount
+        rows = report.rows
+        rowBytes = report.rowBytes
+        entries = report.entries
+        snapshots = report.snapshots
+        snapshotBytes = report.snapshotBytes
+        problems = report.findings.map {
+            Problem(text: "\($0.damage)", isTolerated: $0.isTolerated)
+        }
+    }
+
+    private static func problemOfPeers(
+        _ path: String,
+        _ report: DirectoryReport
+    ) throws(StartError) -> Problem? {
+        // A start that was cut short may not have come so far.
+        guard let identity = report.node, report.rows > 0 else { return nil }
+        let own = Hello(
+            cluster: identity.cluster,
+            node: identity.node,
+            groupCount: UInt16(clamping: report.groupCount),
+            version: .latest,
+            incarnation: Incarnation(rawValue: report.incarnation)
+        )
+        do {
+            guard try PeerAdmissions.peersMet(by: own, in: path) == nil else { return nil }
+            return Problem(text: "\(path)/peers is missing.", isTolerated: false)
+        } catch {
+            guard case .reason(.damage(let text)) = error else { throw error }
+            return Problem(text: text, isTolerated: false)
+        }
+    }
+}

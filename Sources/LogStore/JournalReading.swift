@@ -1,0 +1,72 @@
+// What everybody does who reads a journal, a start and `holdfast verify` alike: finds where it
+// begins, reads the rows that count in order, and judges them by each other and by what is known to
+// be durable.
+//
+// It must never take a journal for whole that ends before the durable row, or that holds another
+// one in its place.
+
+import RaftCore
+
+struct JournalReading {
+    private let journal: Journal
+    /// Up to which row the journal is known to be on the disk.
+    private let durable: ChainMark
+    /// The row before the first that counts.
+    let start: ChainMark
+    private var recovery: Recovery
+
+    /// The latest row that was read.
+    var last: ChainMark { recovery.last }
+
+    /// Finds where the journal begins. Before that moved, the sidecar was synced: what it says,
+    /// `durable`, cannot be older. `origin` is where the directory began.
+    init(
+        _ journal: Journal,
+        durable: ChainMark,
+        origin: ChainMark,
+        groupCount: Int
+    ) throws {
+        self.journal = journal
+        self.durable = durable
+        guard let start = try journal.start(), start.sequence > 0 || start == origin else {
+            throw LogStoreError.damage(.start)
+        }
+        guard durable.sequence >= start.sequence else {
+            let lost = Damage.sidecarBehind(durable: durable.sequence, start: start.sequence)
+            throw LogStoreError.damage(lost)
+        }
+        guard durable.sequence > start.sequence || durable == start else {
+            throw LogStoreError.damage(.otherHistory(sequence: start.sequence))
+        }
+        self.start = start
+        recovery = Recovery(groupCount: groupCount, start: start)
+    }
+
+    /// Reads all rows, and hands out what each says and how long it is. `progress` is told the rows
+    /// read and their number, now and then.
+    mutating func readRows(
+        progress: ((_ rows: Int, _ of: Int) -> Void)?,
+        _ take: (_ parts: [RowPart], _ bytes: Int) -> Void
+    ) throws {
+        var count = 0
+        try journal.forEachRow(after: start) { found, row, total in
+            guard let found else {
+                throw LogStoreError.damage(.missingRow(sequence: recovery.last.sequence + 1))
+            }
+            let parts = try recovery.take(row, sequence: found)
+            guard found != durable.sequence || recovery.last.chain == durable.chain else {
+                throw LogStoreError.damage(.otherHistory(sequence: found))
+            }
+            take(parts, row.count)
+            count += 1
+            if count.isMultiple(of: Limits.progressRows) { progress?(count, total) }
+        }
+        guard last.sequence >= durable.sequence else {
+            let lost = Damage.shorterThanDurable(last: last.sequence, durable: durable.sequence)
+            throw LogStoreError.damage(lost)
+        }
+    }
+
+    /// Each group as the rows leave it.
+    func groups() throws(LogStoreError) -> [RecoveredGroup] { try recovery.finish() }
+}

@@ -1,0 +1,76 @@
+// `holdfast verify`: is a data directory as it was written?
+
+import ArgumentParser
+import HoldfastServer
+
+struct Verify: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Checks the data directory of a node that does not run. Changes nothing.",
+        discussion: """
+            Reads all of the log and of the snapshots. Names what is damaged, the first bad place \
+            first, and whether the node would start with it.
+
+            Exit codes: 0 all is as it was written, 65 something is damaged, 73 a process has the \
+            directory open or another version wrote it, 74 it cannot be read.
+            """
+    )
+
+    @Argument(help: "The data directory.")
+    var directory: String
+
+    @Flag(help: "One JSON object instead of text.")
+    var json = false
+
+    func run() throws {
+        var bar = ProgressBar()
+        let check: DataCheck
+        do {
+            check = try DataCheck.run(directory) { bar.show($0, $1, of: $2) }
+        } catch .reason(let reason) {
+            bar.clear()
+            fatal(reason, as: "holdfast")
+        }
+        bar.clear()
+        print(json ? check.json : check.text(directory))
+        if !check.problems.isEmpty { throw ExitCode(65) }
+    }
+}
+
+extension DataCheck {
+    fileprivate func text(_ path: String) -> String {
+        var lines: [String] = []
+        if let owner {
+            lines.append(
+                "\(path): node \(owner.node) of cluster \(owner.cluster), \(groupCount) groups"
+            )
+        }
+        lines += [
+            "log: \(rows) rows, \(rowBytes) bytes, \(entries) entries",
+            "snapshots: \(snapshots), \(snapshotBytes) bytes",
+        ]
+        for problem in problems {
+            let end = problem.isTolerated ? " An older snapshot and the log may stand for it." : ""
+            lines.append("DAMAGED: \(problem.text)\(end)")
+        }
+        lines.append(verdict)
+        return lines.joined(separator: "\n")
+    }
+
+    private var verdict: String {
+        if problems.isEmpty { return "all is as it was written" }
+        if problems.allSatisfy(\.isTolerated) { return "the node starts with it" }
+        return "the node does not start with it: keep the directory, and replace the node by one "
+            + "with a new id ('holdfast members replace'), or restore the directory as a whole"
+    }
+
+    fileprivate var json: String {
+        let list = problems.map {
+            "{\"problem\":\($0.text.quoted),\"tolerated\":\($0.isTolerated)}"
+        }
+        let node = owner.map { "\"node\":\($0.node),\"cluster\":\($0.cluster.quoted)," }
+        return "{\(node ?? "")\"groups\":\(groupCount),\"rows\":\(rows)"
+            + ",\"rowBytes\":\(rowBytes),\"entries\":\(entries)"
+            + ",\"snapshots\":\(snapshots),\"snapshotBytes\":\(snapshotBytes)"
+            + ",\"sound\":\(problems.isEmpty),\"problems\":[\(list.joined(separator: ","))]}"
+    }
+}
