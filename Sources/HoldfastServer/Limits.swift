@@ -27,9 +27,15 @@ enum Limits {
     static let snapshotStreamPatience: UInt64 = 5_000_000_000
     /// Ticks between two looks for such streams: some seconds.
     static let snapshotSweepTicks = 64
-    /// Ticks between two looks at the room on the disk, where no write has brought one about: what
-    /// waits for room goes on soon after there is some.
+    /// Payload of the batches in one store; the last one may go beyond. After a while without room
+    /// all groups may have much to store, and it must fit into the reserve of the disk.
+    static let storeBytesMax = 8 * 1024 * 1024
+    /// Ticks between two looks at the room on the disk where nothing is written: what waits for
+    /// room goes on soon after there is some.
     static let spaceLookTicks = 4
+    /// Nanoseconds between two looks while something is: a disk of 1 GB/s fills by 10 MB, a third
+    /// of the usual reserve.
+    static let spaceLookInterval: UInt64 = 10_000_000
     /// Nanoseconds before a snapshot that the disk did not take is asked for again.
     static let snapshotRetryPause: Int64 = 5_000_000_000
     /// Nanoseconds between two slices of cleaning while commits wait: a slice takes up to 10 ms, so

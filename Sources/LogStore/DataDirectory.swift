@@ -4,8 +4,10 @@
 //     lock        held with flock while the store is open
 //     identity    whose directory this is
 //     durable     the sidecar
+//     votes       what was promised to candidates
 //     log.db      the journal, with log.db-wal beside it
 //     snapshots   a directory of them
+//     damaged-N   a journal that was set aside
 
 import Glibc
 
@@ -17,9 +19,13 @@ struct DataDirectory {
 
     var databasePath: String { path + Self.databaseName }
     var sidecarPath: String { path + Self.sidecarName }
+    var walPath: String { path + Self.walName }
+    var votesPath: String { path + Self.votesName }
     var snapshotsPath: String { path + Self.snapshotsName }
 
     static let databaseName = "/log.db"
+    static let walName = "/log.db-wal"
+    static let votesName = "/votes"
     static let sidecarName = "/durable"
     static let snapshotsName = "/snapshots"
     private static let identityName = "/identity"
@@ -47,8 +53,8 @@ struct DataDirectory {
 
     // MARK: The lock
 
-    /// Keeps everybody else from a directory that is only looked at: makes no lock file. Throws
-    /// where somebody has it open, or there is none.
+    /// Keeps everybody else from a directory that is only looked at; nil where it has no lock file,
+    /// and none is made. Throws where somebody has it open, or there is no directory.
     static func lockIfThere(_ path: String) throws(LogStoreError) -> CInt? {
         guard access(path, F_OK) == 0 else { throw .last("access to \(path)") }
         let lock = open(path + "/lock", O_RDWR | O_CLOEXEC)
@@ -120,7 +126,7 @@ struct DataDirectory {
             try found.check(against: wanted, directory: path)
             return found
         }
-        for name in [databaseName, sidecarName, snapshotsName]
+        for name in [databaseName, sidecarName, votesName, snapshotsName]
         where access(path + name, F_OK) == 0 {
             throw .damage(.missingFile(path + identityName))
         }

@@ -13,8 +13,17 @@ package struct DirectoryReport: Sendable {
     /// Something that is not as it was written.
     package struct Finding: Hashable, Sendable {
         package var damage: Damage
-        /// Whether the node starts all the same: an older snapshot and the log stand for it.
-        package var isTolerated: Bool
+        package var consequence: Consequence
+    }
+
+    /// What a start does about something.
+    package enum Consequence: Sendable {
+        /// It goes on: something else says the same.
+        case tolerated
+        /// It sets the journal aside and gets it again from other nodes, where there are any.
+        case repaired
+        /// It refuses.
+        case refused
     }
 
     package var node: NodeIdentity?
@@ -31,8 +40,8 @@ package struct DirectoryReport: Sendable {
     package var snapshotBytes: UInt64 = 0
     package var findings: [Finding] = []
 
-    /// Whether a start would refuse the directory.
-    package var isFatal: Bool { findings.contains { !$0.isTolerated } }
+    /// Whether a start can read the directory as it is.
+    package var isReadable: Bool { findings.allSatisfy { $0.consequence == .tolerated } }
 }
 
 package struct DirectoryCheck {
@@ -43,6 +52,9 @@ package struct DirectoryCheck {
     private let progress: Progress
     private let load: SnapshotLoader
     private var report = DirectoryReport()
+    /// By group; nil where they cannot be read.
+    private var votes: [VoteRecord]?
+    private var damageOfVotes: Damage?
 
     /// Reads all of the directory at `path`; `load` gets each snapshot. Throws where it cannot be
     /// judged: a process has it open, its format is not known, or the disk cannot be read.
@@ -65,20 +77,49 @@ package struct DirectoryCheck {
     }
 
     private mutating func run() throws(LogStoreError) {
-        guard let identity = try read(identityOf: path) else { return }
+        guard let identity = try readIdentity() else { return }
+        try readVotes(identity)
         report.node = identity.node
         report.groupCount = identity.groupCount
         report.incarnation = identity.incarnation
         let groups = try readJournal(identity)
         try readSnapshots(identity, groups)
+        judgeVotes()
     }
 
-    private mutating func find(_ damage: Damage, isTolerated: Bool = false) {
-        report.findings.append(.init(damage: damage, isTolerated: isTolerated))
+    /// Notes a damage. Of one that could be repaired it is known only in the end whether it can.
+    private mutating func find(_ damage: Damage, _ consequence: DirectoryReport.Consequence) {
+        let isMark = damage == .missingFile(path + DataDirectory.sidecarName)
+        let isRefused = consequence == .repaired && (!damage.isOfDisk || isMark)
+        report.findings.append(
+            .init(damage: damage, consequence: isRefused ? .refused : consequence)
+        )
+    }
+
+    private mutating func readVotes(_ identity: Identity) throws(LogStoreError) {
+        do throws(LogStoreError) {
+            votes = try VoteFile.records(
+                in: path + DataDirectory.votesName,
+                groupCount: identity.groupCount
+            )
+        } catch .damage(let damage) {
+            damageOfVotes = damage
+        }
+    }
+
+    /// A journal that is sound says the same as the votes; another one is not repaired without.
+    private mutating func judgeVotes() {
+        guard let damageOfVotes, report.rows > 0 || !report.isReadable else { return }
+        for place in report.findings.indices
+        where report.findings[place].consequence == .repaired {
+            report.findings[place].consequence = .refused
+        }
+        find(damageOfVotes, .tolerated)
     }
 
     /// Does `body`; a damage is noted, and anything else thrown.
     private mutating func noting<Result>(
+        _ consequence: DirectoryReport.Consequence,
         _ body: (inout DirectoryCheck) throws -> Result
     ) throws(LogStoreError) -> Result? {
         do {
@@ -86,15 +127,19 @@ package struct DirectoryCheck {
         } catch {
             let reason = LogStore.failure("reading \(path)", error)
             guard case .damage(let damage) = reason else { throw reason }
-            find(damage)
+            find(damage, consequence)
             return nil
         }
     }
 
-    private mutating func read(identityOf path: String) throws(LogStoreError) -> Identity? {
-        let identity = try noting { _ in try DataDirectory.identity(in: path) }
-        guard let identity, identity.format != Identity.formatVersion else { return identity }
-        throw .unknownFormat(directory: path, found: identity.format)
+    private mutating func readIdentity() throws(LogStoreError) -> Identity? {
+        let path = path
+        let identity = try noting(.refused) { _ in try DataDirectory.identity(in: path) }
+        guard let identity else { return nil }
+        guard identity.format == Identity.formatVersion else {
+            throw .unknownFormat(directory: path, found: identity.format)
+        }
+        return identity
     }
 
     // MARK: The journal
@@ -104,23 +149,30 @@ package struct DirectoryCheck {
     ) throws(LogStoreError) -> [RecoveredGroup]? {
         let database = path + DataDirectory.databaseName
         let sidecarPath = path + DataDirectory.sidecarName
-        let walExisted = access(database + "-wal", F_OK) == 0
+        let walExisted = access(path + DataDirectory.walName, F_OK) == 0
         var status = stat()
         guard stat(database, &status) == 0 else {
-            find(.missingFile(database))
+            // A start that has set the journal aside ended before it had begun a new one.
+            if votes?.allSatisfy(\.isMute) == true { return nil }
+            find(.missingFile(database), .repaired)
             return nil
         }
         // SQLite would remove the write-ahead log beside an empty database.
         guard status.st_size > 0 else {
-            find(.database(reason: "\(database) is empty"))
+            find(.database(reason: "\(database) is empty"), .repaired)
             return nil
         }
-        return try noting { check in
+        // And it would do over what a first start had begun.
+        guard access(database + "-journal", F_OK) != 0 else {
+            find(.database(reason: "\(database)-journal is there"), .tolerated)
+            return nil
+        }
+        return try noting(.repaired) { check in
             let sidecar = try Sidecar(path: sidecarPath, initially: nil)
             defer { sidecar.close() }
-            defer { Self.removeEmptyLog(of: database, unless: walExisted) }
+            defer { check.removeEmptyLog(unless: walExisted) }
             let journal = try Journal(inspecting: database)
-            let groups = Result { try check.read(journal, try sidecar.read(), identity) }
+            let groups = Result { try check.read(journal, try sidecar.read().row, identity) }
             try journal.close()
             return try groups.get()
         }
@@ -148,9 +200,9 @@ package struct DirectoryCheck {
     }
 
     /// SQLite makes an empty write-ahead log where there is none.
-    private static func removeEmptyLog(of database: String, unless existed: Bool) {
+    private func removeEmptyLog(unless existed: Bool) {
         var status = stat()
-        let name = database + "-wal"
+        let name = path + DataDirectory.walName
         if !existed, stat(name, &status) == 0, status.st_size == 0 { unlink(name) }
     }
 
@@ -162,7 +214,9 @@ package struct DirectoryCheck {
         _ groups: [RecoveredGroup]?
     ) throws(LogStoreError) {
         let directory = path + DataDirectory.snapshotsName
-        guard access(directory, F_OK) == 0 else { return find(.missingFile(directory)) }
+        guard access(directory, F_OK) == 0 else {
+            return find(.missingFile(directory), .repaired)
+        }
         let files = SnapshotFiles(directory: directory, cluster: identity.node.cluster)
         let names = try files.names(groupCount: identity.groupCount)
         let total = names.reduce(0) { $0 + $1.count }
@@ -176,9 +230,10 @@ package struct DirectoryCheck {
                 done += 1
                 progress("snapshots", done, total)
             }
-            // Before the first row there may be none.
-            if !hasSound, groups != nil, report.rows > 0 {
-                find(.noSnapshot(GroupID(UInt16(number)), base: base))
+            // Before the first row there may be none, and a mute group gets one from the others.
+            let isMute = groups?[number].hardState.isMute == true && base == .zero
+            if !hasSound, groups != nil, report.rows > 0, !isMute {
+                find(.noSnapshot(GroupID(UInt16(number)), base: base), .repaired)
             }
         }
     }
@@ -198,7 +253,7 @@ package struct DirectoryCheck {
             report.snapshotBytes += reader.byteCount
             return true
         } catch .damage(let damage) {
-            find(damage, isTolerated: true)
+            find(damage, .tolerated)
             return false
         }
     }

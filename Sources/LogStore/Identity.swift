@@ -1,7 +1,7 @@
 // Whose directory this is. The file `identity` is text, so that an operator can read it:
 //
 //     holdfast log
-//     format 2
+//     format 3
 //     cluster 00000000000000010000000000000002
 //     node 3
 //     groups 12
@@ -39,7 +39,7 @@ extension FixedWidthInteger where Self: UnsignedInteger {
 
 /// What the identity file says.
 struct Identity: Hashable {
-    static let formatVersion: UInt32 = 2
+    static let formatVersion: UInt32 = 3
 
     var format: UInt32
     var node: NodeIdentity
@@ -78,7 +78,7 @@ struct Identity: Hashable {
             let node = values["node"].flatMap({ UInt64($0) }),
             let groupCount = values["groups"].flatMap({ Int($0) }),
             let incarnation = values["incarnation"].flatMap({ UInt64($0, radix: 16) }),
-            incarnation > 0
+            incarnation > 0, (1...Limits.groupsMax).contains(groupCount)
         else { throw .invalid("identity file") }
         self.format = format
         self.node = NodeIdentity(cluster: ClusterID(high: high, low: low), node: NodeID(node))

@@ -48,9 +48,7 @@ struct Journal {
             // Without it SQLite would make a file for memory that processes share.
             try database.execute(sql: "PRAGMA locking_mode = EXCLUSIVE")
             try database.execute(sql: "PRAGMA query_only = 1")
-            guard let connection = database.sqliteConnection,
-                sqlite_shim_keep_wal(UnsafeMutableRawPointer(connection)) == 0
-            else { throw LogStoreError.io(call: "opening \(path)", reason: "SQLite is too old") }
+            try Self.keepLog(database)
         }
         database = try DatabaseQueue(path: path, configuration: configuration)
     }
@@ -191,7 +189,20 @@ struct Journal {
         }
     }
 
-    func close() throws { try database.close() }
+    /// Closes the database. Whoever is the last to do so moves the write-ahead log into it, as a
+    /// checkpoint does, unless it is to be kept.
+    func close(keepingLog: Bool = false) throws {
+        if keepingLog {
+            try database.writeWithoutTransaction { try Self.keepLog($0) }
+        }
+        try database.close()
+    }
+
+    private static func keepLog(_ database: Database) throws {
+        guard let connection = database.sqliteConnection,
+            sqlite_shim_keep_wal(UnsafeMutableRawPointer(connection)) == 0
+        else { throw LogStoreError.io(call: "sqlite3_db_config", reason: "SQLite is too old") }
+    }
 
     /// Makes every later write fail, as a disk may. For tests.
     func failFromNowOn() throws {

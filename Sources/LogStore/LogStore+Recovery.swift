@@ -15,9 +15,10 @@ extension LogStore {
         try check()
         precondition(!isRecovered)
         do {
+            let durable = try sidecar.read()
             var reading = try JournalReading(
                 journal,
-                durable: try sidecar.read(),
+                durable: durable.row,
                 origin: origin,
                 groupCount: groupCount
             )
@@ -26,16 +27,59 @@ extension LogStore {
             last = reading.last
             var groups = try reading.groups()
             let names = try snapshots.names(groupCount: groupCount)
+            let changed = try keepVotes(of: &groups, durable)
             for place in groups.indices {
                 try chooseSnapshot(for: &groups[place], names[place], load)
             }
             hardStates = groups.map(\.hardState)
             mayHaveRubbish = reading.start.sequence > 0
             isRecovered = true
+            let isBegunAgain = last.sequence == 0 && groups.contains(where: \.hardState.isMute)
+            try tellJournal(isBegunAgain ? groups : changed.map { groups[$0] })
             return groups
         } catch {
             throw fail("reading the journal", error)
         }
+    }
+
+    /// What was promised may be newer than the row that was to follow it, where the process ended
+    /// between the two: it counts, and the groups for which it does are returned. Where it is older
+    /// or not there, the file is an old one or lost, and the journal, which is sound, says it all.
+    private func keepVotes(
+        of groups: inout [RecoveredGroup],
+        _ durable: Sidecar.Contents
+    ) throws(LogStoreError) -> [Int] {
+        var isCurrent = votes != nil
+        var changed: [Int] = []
+        for (place, record) in (votes?.records ?? []).enumerated() {
+            let state = groups[place].hardState
+            guard record != VoteRecord(state) else { continue }
+            let isVoteKept = state.vote == nil || record.vote == state.vote
+            guard record.term > state.term || (record.term == state.term && isVoteKept) else {
+                isCurrent = false
+                continue
+            }
+            groups[place].hardState.term = record.term
+            groups[place].hardState.vote = record.vote
+            // Of two that do not agree on that one may be old; to ask once more costs little.
+            groups[place].hardState.isMute = state.isMute || record.isMute
+            changed.append(place)
+        }
+        guard !isCurrent else { return changed }
+        votes?.close()
+        votes = nil
+        let records = groups.map { VoteRecord($0.hardState) }
+        votes = try VoteFile(path: directory.votesPath, records: records, after: durable.votes)
+        try directory.sync()
+        return changed
+    }
+
+    /// A row for what the file of votes alone has said so far: the file may be lost next. And the
+    /// first row of a journal that was begun anew after damage, for all groups.
+    private func tellJournal(_ groups: [RecoveredGroup]) throws(LogStoreError) {
+        guard !groups.isEmpty else { return }
+        let parts = groups.map { RowPart(group: $0.group, hardState: $0.hardState, entries: []) }
+        try append(parts, "telling the journal of votes")
     }
 
     private func chooseSnapshot(
@@ -45,6 +89,11 @@ extension LogStore {
     ) throws(LogStoreError) {
         let found = snapshots.firstUsable(of: names, from: group.base.index, load)
         guard let mark = found.mark else {
+            // A group that is mute gets one from the others.
+            if group.hardState.isMute, group.base == .origin {
+                try setAside(found.unusable, of: &group)
+                return
+            }
             if let newest = found.unusable.first { throw newest.error }
             // Only before the first row may there be none.
             guard last.sequence == 0 else {
@@ -52,8 +101,20 @@ extension LogStore {
             }
             return
         }
+        // A node that takes in a snapshot has a file of votes. One that has lost that and all rows
+        // does not know what it has promised.
+        guard hadVotes || last.sequence > 0 || mark.position == .origin else {
+            throw .damage(.missingRow(sequence: 1))
+        }
         group.snapshot = mark
-        for (name, error) in found.unusable {
+        try setAside(found.unusable, of: &group)
+    }
+
+    private func setAside(
+        _ unusable: [(name: SnapshotName, error: LogStoreError)],
+        of group: inout RecoveredGroup
+    ) throws(LogStoreError) {
+        for (name, error) in unusable {
             group.passedOver.append(try snapshots.setAside(name, because: error))
         }
     }

@@ -3,10 +3,13 @@
 // `RowCodec`), in one transaction with one sync; rows are never changed. Recovery reads them in
 // order; the cleaner (see `LogStore+Cleaning`) removes them at the front.
 //
+// Terms and votes are in a file of their own besides (see `VoteFile`), so that a damaged journal
+// does not take them along.
+//
 // Confined to one thread at a time: the caller's disk thread; only `snapshots` may be used from
-// others too. It must never: return from `store` before the sync, write again after an error (what
-// an error left on the disk is unknown, and a second fsync may lie), or open a directory that is
-// not the node's.
+// others too. It must never: return from `store` before the sync, store a row with a vote before
+// the file of votes has it, write again after an error (what an error left on the disk is unknown,
+// and a second fsync may lie), or open a directory that is not the node's.
 
 import GRDB
 import Glibc
@@ -18,6 +21,10 @@ package final class LogStore {
     let directory: DataDirectory
     let journal: Journal
     let sidecar: Sidecar
+    /// Nil until the journal was read, where the directory has none that can be read.
+    var votes: VoteFile?
+    /// Whether it could be read when the store was opened.
+    let hadVotes: Bool
     let groupCount: Int
     /// The row 0, which nobody stores: what the first row continues.
     let origin: ChainMark
@@ -96,17 +103,26 @@ package final class LogStore {
         // says "nothing is durable", which is true; a database without a sidecar is damage. So are
         // snapshots without either: they are made last.
         let isNew = access(directory.databasePath, F_OK) != 0
-        if isNew, try !snapshots.isEmpty() {
+        votes = try Self.votes(of: directory, groupCount)
+        hadVotes = votes != nil
+        // Where a damaged journal was set aside, a new one is begun beside old snapshots.
+        let wasSetAside = votes?.records.allSatisfy(\.isMute) == true
+        // A file of votes is only ever made after a journal, and a log that is written ahead
+        // belongs to one.
+        let hasSnapshots = try !snapshots.isEmpty()
+        let isOrphaned = votes != nil || hasSnapshots
+        let hasLog = access(directory.walPath, F_OK) == 0
+        if isNew, hasLog || (isOrphaned && !wasSetAside) {
             throw .damage(.missingFile(directory.databasePath))
         }
         var status = stat()
         let hasSidecar = stat(directory.sidecarPath, &status) == 0 && status.st_size > 0
         sidecar = try Sidecar(
             path: directory.sidecarPath,
-            initially: isNew && !hasSidecar ? origin : nil
+            initially: isNew && !hasSidecar ? Sidecar.Contents(row: origin, votes: 0) : nil
         )
         if isNew {
-            guard try sidecar.read() == origin else {
+            guard try sidecar.read().row == origin else {
                 throw .damage(.missingFile(directory.databasePath))
             }
             try directory.makeDatabaseFile()
@@ -114,10 +130,24 @@ package final class LogStore {
         do {
             journal = try Journal(path: directory.databasePath, origin: origin)
         } catch {
+            sidecar.close()
+            votes?.close()
             throw Self.failure("opening \(directory.databasePath)", error)
         }
         // Each time: a close removes the write-ahead log, and the journal has just made it anew.
         try directory.sync()
+    }
+
+    /// A sound journal says the same as they do, so they may be gone.
+    private static func votes(
+        of directory: DataDirectory,
+        _ groupCount: Int
+    ) throws(LogStoreError) -> VoteFile? {
+        do throws(LogStoreError) {
+            return try VoteFile(path: directory.votesPath, groupCount: groupCount)
+        } catch .damage {
+            return nil
+        }
     }
 
     // MARK: Storing
@@ -141,8 +171,8 @@ package final class LogStore {
         statistics.commits += 1
     }
 
-    /// A journal with rows and a group without a snapshot is damage, and so is a log that begins
-    /// after all of the group's snapshots: neither may come to be.
+    /// A journal with rows and a group without a snapshot is damage, unless that group is mute, and
+    /// so is a log that begins after all of the group's snapshots: neither may come to be.
     private func requireSnapshots(
         for batches: [(group: GroupID, batch: PersistBatch)]
     ) throws(LogStoreError) {
@@ -195,12 +225,15 @@ package final class LogStore {
             statistics.rows += 1
         }
         do {
+            // First: what the journal holds of a promise must never be all that there is of it.
+            precondition(votes != nil, "recover opens the file of votes")
+            try votes?.keep(parts)
             try journal.insert(rows, from: first)
         } catch {
             throw fail(call, error)
         }
         do {
-            try sidecar.write(last)
+            try sidecar.write(Sidecar.Contents(row: last, votes: votes?.writes ?? 0))
         } catch {
             throw fail("writing the sidecar", error)
         }
@@ -264,14 +297,24 @@ package final class LogStore {
     package func close(checkpointing: Bool = true) throws(LogStoreError) {
         defer {
             sidecar.close()
+            votes?.close()
             directory.close()
         }
         if failure == nil, checkpointing { try checkpoint() }
         failure = failure ?? .closed
         do {
-            try journal.close()
+            try journal.close(keepingLog: !checkpointing)
         } catch {
             throw Self.failure("closing the database", error)
+        }
+    }
+
+    /// Lets go of a directory that could not be read back; it stays as it is.
+    package func abandon() {
+        do throws(LogStoreError) {
+            try close(checkpointing: false)
+        } catch {
+            // What went wrong before is what counts.
         }
     }
 

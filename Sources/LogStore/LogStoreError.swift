@@ -49,6 +49,10 @@ package enum Damage: Hashable, Sendable {
     case identity
     /// The sidecar, which says how far the log was durable, cannot be read.
     case sidecar
+    /// The file that says what was promised to candidates cannot be read.
+    case votes
+    /// It is not the latest: more was promised than it says.
+    case oldVotes
     /// The log ends before the row that the sidecar knows to be durable.
     case shorterThanDurable(last: UInt64, durable: UInt64)
     /// The durable row is there and is not the one that was written.
@@ -79,6 +83,21 @@ package enum Damage: Hashable, Sendable {
     case database(reason: String)
 }
 
+extension Damage {
+    /// Whether the disk may have done it. What is as it was written and makes no sense, another
+    /// build has written, or a mistake of this one: every node of a cluster would find the same.
+    package var isOfDisk: Bool {
+        switch self {
+        case .missingFile, .shorterThanDurable, .otherHistory, .missingRow, .brokenChain, .start,
+            .sidecarBehind, .noSnapshot, .database:
+            true
+        case .row(_, let error), .snapshot(_, let error):
+            error == .checksumMismatch || error == .truncated
+        case .identity, .sidecar, .votes, .oldVotes, .unknownGroup, .gap, .terms, .base: false
+        }
+    }
+}
+
 extension LogStoreError: CustomStringConvertible {
     package var description: String {
         switch self {
@@ -101,9 +120,10 @@ extension LogStoreError: CustomStringConvertible {
                 + "local file system, and use SQLite 3.40 or later with WAL."
         case .damage(let damage):
             "\(damage) This node may have forgotten a vote or an acknowledged entry and must not "
-                + "vote. Keep the directory and check the disk; the other nodes go on without it, "
-                + "while they are a majority. Never start it with an empty directory under its "
-                + "old id."
+                + "vote. Keep the directory, check the disk, and start again: a node that can get "
+                + "its log from the others does, and says so. If it ends like this again, replace "
+                + "it by one with a new id ('holdfast members replace'). Never start it with an "
+                + "empty directory under its old id."
         case .io(let call, let reason):
             "\(call) failed: \(reason). What reached the disk is unknown. Stop the process, check "
                 + "the disk, start again."
@@ -131,6 +151,10 @@ extension Damage: CustomStringConvertible {
             "The identity file is unreadable."
         case .sidecar:
             "The file that says how far the log is durable is unreadable."
+        case .votes:
+            "The file of votes is unreadable."
+        case .oldVotes:
+            "The file of votes is an old one: the log or its mark knows of later votes."
         case .shorterThanDurable(let last, let durable):
             "The log ends at row \(last), but row \(durable) was durable."
         case .otherHistory(let sequence):

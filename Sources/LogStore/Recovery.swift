@@ -13,8 +13,8 @@ package struct RecoveredGroup: Sendable {
     package var group: GroupID
     package var hardState = HardState()
     /// The newest snapshot on the disk that could be loaded; not before `base`. Nil in a directory
-    /// that has never stored anything: its first snapshot must be made before the first batch is
-    /// stored.
+    /// that has never stored anything, and for a mute group that has lost all of its own: its first
+    /// snapshot must be made before the first batch is stored.
     package var snapshot: SnapshotMark?
     /// Newer snapshots that could not be. An operator should know.
     package var passedOver: [PassedOver] = []

@@ -11,7 +11,8 @@
 //
 //     u16       number
 //     varints   term, vote (0: none), commit
-//     1 byte    what becomes of the log that is there: 0 nothing, 1 trimmed, 2 begun anew
+//     1 byte    what becomes of the log that is there: 0 nothing, 1 trimmed, 2 begun anew; and 128
+//               more where the node is mute
 //     varints   for 1 and 2: term and index of the position after which the log begins now
 //     varints   index of the first entry (0: none), number of entries
 //     ...       entries: term, kind, payload
@@ -49,6 +50,7 @@ enum Rebase: Hashable {
 enum RowCodec {
     static let version: UInt8 = 2
     private static let compressed: UInt8 = 1
+    private static let mute: UInt8 = 128
     /// Below this a body is left as it is: what LZ4 would save is less than a page.
     private static let compressFromBytes = 4_096
 
@@ -95,7 +97,7 @@ enum RowCodec {
         // Node ids start at 1, so 0 stands for no vote.
         body.writeVarint(part.hardState.vote?.rawValue ?? 0)
         body.writeVarint(part.hardState.commit.rawValue)
-        write(part.rebase, into: &body)
+        write(part.rebase, isMute: part.hardState.isMute, into: &body)
         body.writeVarint(part.entries.first?.index.rawValue ?? 0)
         body.writeCount(part.entries.count)
         for entry in part.entries {
@@ -112,14 +114,18 @@ enum RowCodec {
         }
     }
 
-    private static func write(_ rebase: Rebase?, into body: inout ByteWriter) {
+    private static func write(
+        _ rebase: Rebase?,
+        isMute: Bool,
+        into body: inout ByteWriter
+    ) {
         let tag: RebaseTag =
             switch rebase {
             case nil: .none
             case .trimmed: .trimmed
             case .anew: .anew
             }
-        body.write(tag.rawValue)
+        body.write(tag.rawValue | (isMute ? mute : 0))
         guard let base = rebase?.base else { return }
         body.writeVarint(base.term.rawValue)
         body.writeVarint(base.index.rawValue)
@@ -130,7 +136,7 @@ enum RowCodec {
     /// What a row says, and the chain value that it continues.
     static func decode(_ row: [UInt8]) throws(DecodeError) -> (chain: ChainValue, parts: [RowPart])
     {
-        guard row.count >= 26 else { throw .invalid("length of a row") }
+        guard row.count >= 26 else { throw .truncated }
         var trailer = ByteReader(row[(row.count - 4)...])
         guard try trailer.readUInt32() == CRC32C.checksum(row[..<(row.count - 4)]) else {
             throw .checksumMismatch
@@ -172,7 +178,9 @@ enum RowCodec {
         let vote = try reader.readVarint()
         hardState.vote = vote == 0 ? nil : NodeID(vote)
         hardState.commit = LogIndex(try reader.readVarint())
-        let rebase = try rebase(&reader)
+        let byte = try reader.readUInt8()
+        hardState.isMute = byte & mute != 0
+        let rebase = try rebase(byte & ~mute, &reader)
         let first = try index(&reader)
         let count = try reader.readCount(limit: Limits.rowEntriesMax)
         guard count == 0 || first >= 1 else { throw .invalid("index of a row's first entry") }
@@ -202,8 +210,11 @@ enum RowCodec {
         }
     }
 
-    private static func rebase(_ reader: inout ByteReader) throws(DecodeError) -> Rebase? {
-        guard let tag = RebaseTag(rawValue: try reader.readUInt8()) else {
+    private static func rebase(
+        _ byte: UInt8,
+        _ reader: inout ByteReader
+    ) throws(DecodeError) -> Rebase? {
+        guard let tag = RebaseTag(rawValue: byte) else {
             throw .invalid("beginning of a log")
         }
         guard tag != .none else { return nil }

@@ -37,7 +37,7 @@ package enum CodecVersion: UInt8, Hashable, Comparable, Sendable {
     /// The first version that can say `body`.
     init(neededBy body: Message.Body) {
         switch body {
-        case .snapshotChunk, .snapshotResponse, .fingerprint:
+        case .snapshotChunk, .snapshotResponse, .fingerprint, .voiceRequest, .voiceResponse:
             self = .v2
         case .appendRequest(let request):
             self = request.entries.contains(where: \.isMembership) ? .v2 : .v1

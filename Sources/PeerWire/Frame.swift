@@ -3,12 +3,12 @@
 //      4 bytes   length of what follows the checksum
 //      4 bytes   CRC-32C of what follows
 //      1 byte    format version: 1 or 2
-//      1 byte    kind: hello (version 1 only), message, heartbeats and condition (version 2 only)
+//      1 byte    kind: hello (version 1 only), message, heartbeats and notice (version 2 only)
 //      ...       body
 //
 // A connection begins with a hello (Hello.swift). Every later frame repeats the cluster and names
 // both nodes: a frame that ends up with the wrong node says so by itself. A message is of one
-// group; heartbeats are of all groups that have one to send; a condition is the node's own. A frame
+// group; heartbeats are of all groups that have one to send; a notice is the node's own. A frame
 // that does not decode ends its connection.
 
 package import RaftCore
@@ -18,11 +18,11 @@ package enum Frame: Hashable, Sendable {
     case hello(Hello)
     case message(GroupID, Message)
     case heartbeats(Heartbeats)
-    case condition(Condition)
+    case roomNotice(RoomNotice)
 }
 
 /// How a node is, so that its peers know what to leave to it.
-package struct Condition: Hashable, Sendable {
+package struct RoomNotice: Hashable, Sendable {
     package var from: NodeID
     package var to: NodeID
     /// Its disk is nearly full: others should lead.

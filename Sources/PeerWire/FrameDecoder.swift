@@ -79,9 +79,9 @@ package struct FrameDecoder: Sendable {
             frame = .message(group, try reader.readMessage(version))
         case .heartbeats:
             frame = .heartbeats(try readHeartbeats(&reader))
-        case .condition:
-            frame = .condition(
-                Condition(
+        case .roomNotice:
+            frame = .roomNotice(
+                RoomNotice(
                     from: NodeID(try reader.readVarint()),
                     to: NodeID(try reader.readVarint()),
                     isShortOfRoom: try reader.readFlag()

@@ -22,10 +22,11 @@ package enum Encoding: Hashable, Sendable {
     case written
     /// It leaves with `FrameEncoder.finishTurn`.
     case keptBack
-    /// The peer's version has no words for it: a piece of a snapshot, a fingerprint, a condition,
-    /// or an append with a membership entry. It counts as lost on the way, which Raft allows of any
-    /// message: its sender tries again until the peer is upgraded. So a group whose members change
-    /// while one of them runs an older release goes on without that one.
+    /// The peer's version has no words for it: a piece of a snapshot, a fingerprint, a notice,
+    /// the question of a mute node, or an append with a membership entry. It counts as lost on the
+    /// way, which Raft allows of any message: its sender tries again until the peer is upgraded. So
+    /// a group whose members change while one of them runs an older release goes on without that
+    /// one.
     case inexpressible
 }
 
@@ -72,24 +73,25 @@ package struct FrameEncoder: Sendable {
             kept.answers.append(.init(group: group, term: message.term, response: response))
             return .keptBack
         case .preVoteRequest, .preVoteResponse, .voteRequest, .voteResponse, .appendRequest,
-            .appendResponse, .timeoutNow, .snapshotChunk, .snapshotResponse, .fingerprint:
+            .appendResponse, .timeoutNow, .snapshotChunk, .snapshotResponse, .fingerprint,
+            .voiceRequest, .voiceResponse:
             if version == .v1, CodecVersion(neededBy: message.body) > .v1 { return .inexpressible }
             write(message, group, version, into: &buffer)
             return .written
         }
     }
 
-    /// Appends the frame of `condition` to `buffer`, unless the peer's version has no words for it.
+    /// Appends the frame of `notice` to `buffer`, unless the peer's version has no words for it.
     package mutating func encode(
-        _ condition: Condition,
+        _ notice: RoomNotice,
         into buffer: inout ByteBuffer
     ) -> Encoding {
         guard version >= .v2 else { return .inexpressible }
-        begin(.condition, version)
+        begin(.roomNotice, version)
         scratch.write(cluster)
-        scratch.writeVarint(condition.from.rawValue)
-        scratch.writeVarint(condition.to.rawValue)
-        scratch.write(UInt8(condition.isShortOfRoom ? 1 : 0))
+        scratch.writeVarint(notice.from.rawValue)
+        scratch.writeVarint(notice.to.rawValue)
+        scratch.write(UInt8(notice.isShortOfRoom ? 1 : 0))
         finish(into: &buffer)
         return .written
     }

@@ -54,6 +54,12 @@ extension ByteReader {
         case .fingerprint:
             let index = try readIndex()
             return .fingerprint(Fingerprint(index: index, value: try readUInt64()))
+        case .voiceRequest:
+            let token = try readUInt64()
+            return .voiceRequest(VoiceRequest(token: token, agreed: try readIndex()))
+        case .voiceResponse:
+            let token = try readUInt64()
+            return .voiceResponse(VoiceResponse(token: token, last: try readIndex()))
         }
     }
 

@@ -57,6 +57,12 @@ extension ByteWriter {
         case .fingerprint(let fingerprint):
             writeVarint(fingerprint.index.rawValue)
             write(fingerprint.value)
+        case .voiceRequest(let request):
+            write(request.token)
+            writeVarint(request.agreed.rawValue)
+        case .voiceResponse(let response):
+            write(response.token)
+            writeVarint(response.last.rawValue)
         }
     }
 

@@ -8,13 +8,13 @@ enum FrameKind: UInt8 {
     case hello = 1
     case message = 2
     case heartbeats = 3
-    case condition = 4
+    case roomNotice = 4
 
     func isKnown(in version: CodecVersion) -> Bool {
         switch self {
         case .hello: version == .v1
         case .message: true
-        case .heartbeats, .condition: version >= .v2
+        case .heartbeats, .roomNotice: version >= .v2
         }
     }
 }
@@ -32,6 +32,8 @@ enum BodyTag: UInt8 {
     case snapshotChunk = 10
     case snapshotResponse = 11
     case fingerprint = 12
+    case voiceRequest = 13
+    case voiceResponse = 14
 
     init(_ body: Message.Body) {
         self =
@@ -48,6 +50,8 @@ enum BodyTag: UInt8 {
             case .snapshotChunk: .snapshotChunk
             case .snapshotResponse: .snapshotResponse
             case .fingerprint: .fingerprint
+            case .voiceRequest: .voiceRequest
+            case .voiceResponse: .voiceResponse
             }
     }
 

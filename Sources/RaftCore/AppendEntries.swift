@@ -16,6 +16,7 @@ extension RaftNode {
                 effects.violation = .committedEntryReplaced(request.previous)
                 return
             }
+            agree(through: commit)
             sendWhenDurable(envelope(to: sender, .appendResponse(.accepted(match: commit))))
             return
         }
@@ -33,6 +34,7 @@ extension RaftNode {
         let match = request.entries.last?.index ?? request.previous.index
         // Figure 2: "set commitIndex = min(leaderCommit, index of last new entry)".
         advanceCommit(to: min(request.commit, match))
+        agree(through: match)
         sendWhenDurable(envelope(to: sender, .appendResponse(.accepted(match: match))))
     }
 
@@ -83,9 +85,9 @@ extension RaftNode {
         from sender: NodeID,
         _ effects: inout Effects
     ) {
-        // The leader sends no more than it knows this log to share with its own; a log that lost
-        // its end since then must not commit past it.
-        advanceCommit(to: min(heartbeat.commit, log.last.index))
+        // The leader sends no more than it knows this log to share with its own. A log that lost
+        // its end since then must not commit past it, nor what it had there before.
+        advanceCommit(to: min(heartbeat.commit, lostVoice?.agreed ?? log.last.index))
         let answer = HeartbeatResponse(round: heartbeat.round)
         effects.send.append(envelope(to: sender, .heartbeatResponse(answer)))
     }

@@ -115,7 +115,7 @@ extension RaftNode {
     private var isDirty: Bool {
         let handedOut = durability.handedOut
         return term != handedOut.term || vote != handedOut.vote || log.handedOut < log.last.index
-            || durability.isBaseNeeded
+            || durability.isBaseNeeded || isMute != handedOut.isMute
     }
 
     /// The disk has been busy with one batch for too long. Its other groups' batches may be all

@@ -10,6 +10,7 @@ extension RaftNode {
             tickLeader(&effects)
         case .follower, .preCandidate, .candidate:
             if electionElapsed >= electionTimeout { electionTimedOut(&effects) }
+            askForVoice(&effects)
         }
         if durability.inFlight != nil { durability.ticksInFlight += 1 }
         snapshotBudget = configuration.limits.snapshotBytesPerTickMax
@@ -28,7 +29,7 @@ extension RaftNode {
     /// should still start new elections, as it might still be needed until the C_new entry is
     /// committed". Nobody else may have that entry yet. Its own vote does not count then.
     var mayCampaign: Bool {
-        membership.isVoter(id) || history.membership(at: commit).isVoter(id)
+        !isMute && (membership.isVoter(id) || history.membership(at: commit).isVoter(id))
     }
 
     private mutating func tickLeader(_ effects: inout Effects) {
@@ -90,6 +91,7 @@ extension RaftNode {
         if newTerm > term {
             term = newTerm
             vote = nil
+            forgetAgreement()
         }
         role = .follower
         leader = newLeader
@@ -168,7 +170,7 @@ extension RaftNode {
         _ effects: inout Effects
     ) {
         let granted =
-            !hearsLeader && request.proposedTerm > term
+            !hearsLeader && !isMute && request.proposedTerm > term
             && request.last.isAtLeastAsUpToDate(as: log.last)
         let answer = PreVoteResponse(proposedTerm: request.proposedTerm, granted: granted)
         effects.send.append(envelope(to: candidate, .preVoteResponse(answer)))
@@ -192,10 +194,11 @@ extension RaftNode {
 
     /// Section 5.2: "Each server will vote for at most one candidate in a given term, on a
     /// first-come-first-served basis"; section 5.4.1: "the voter denies its vote if its own log is
-    /// more up-to-date than that of the candidate". The answer waits until the vote is durable.
+    /// more up-to-date than that of the candidate": which a mute node cannot tell. The answer waits
+    /// until the vote is durable.
     mutating func answerVote(_ request: VoteRequest, from candidate: NodeID) {
         // The term alone may have come to a node that still owes its promise to a leader of before.
-        let mayVote = request.isTransfer || !isBound
+        let mayVote = !isMute && (request.isTransfer || !isBound)
         let isFree = vote == candidate || (vote == nil && leader == nil)
         let granted = isFree && mayVote && request.last.isAtLeastAsUpToDate(as: log.last)
         if granted {

@@ -16,6 +16,10 @@ extension RaftNode {
         if log.last.term > term { return "an entry is newer than the term" }
         if appliedReported > commit { return "applied passes commit" }
         if electionTimeout < configuration.electionTicks { return "election timeout too short" }
+        if isMute, role != .follower { return "a mute node campaigns" }
+        if let agreed = lostVoice?.agreed, agreed > log.last.index {
+            return "agreed with the leader past the log"
+        }
         switch role {
         case .leader: return brokenLeaderInvariant()
         case .candidate: return vote == id ? nil : "a candidate votes for itself"
@@ -76,6 +80,7 @@ extension RaftNode {
         if log.base.index < before.log.base.index { return "the base of the log went back" }
         if term == before.term {
             if let old = before.vote, vote != old { return "the vote changed within a term" }
+            if before.isMute, vote != before.vote { return "a mute node votes" }
             if let old = before.leader, let new = leader, new != old {
                 return "two leaders in one term"
             }

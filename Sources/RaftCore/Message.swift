@@ -29,6 +29,8 @@ package struct Message: Hashable, Sendable {
         case snapshotChunk(SnapshotChunk)
         case snapshotResponse(SnapshotResponse)
         case fingerprint(Fingerprint)
+        case voiceRequest(VoiceRequest)
+        case voiceResponse(VoiceResponse)
     }
 }
 
@@ -158,6 +160,33 @@ package struct SnapshotResponse: Hashable, Sendable {
     package init(position: LogPosition, wanted: UInt64) {
         self.position = position
         self.wanted = wanted
+    }
+}
+
+/// A node that has lost a part of its log asks the leader how far it has to go to have all that it
+/// can have acknowledged (`Voice.swift`).
+package struct VoiceRequest: Hashable, Sendable {
+    /// Told again with the answer.
+    package var token: UInt64
+    /// The sender's log is the leader's up to here, and may have lost what follows, whatever it has
+    /// acknowledged.
+    package var agreed: LogIndex
+
+    package init(token: UInt64, agreed: LogIndex) {
+        self.token = token
+        self.agreed = agreed
+    }
+}
+
+/// What a mute node was told by its leader.
+package struct VoiceResponse: Hashable, Sendable {
+    package var token: UInt64
+    /// The last entry of the leader's log.
+    package var last: LogIndex
+
+    package init(token: UInt64, last: LogIndex) {
+        self.token = token
+        self.last = last
     }
 }
 

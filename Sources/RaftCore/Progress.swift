@@ -4,12 +4,14 @@
 //              answer or a heartbeat's answer comes. -> replicate when an append is accepted.
 //              -> snapshot when it needs entries that are compacted.
 //   replicate  Appends are sent ahead of the answers, within a window of messages and bytes.
-//              -> probe when one is rejected (a message was lost, or the follower restarted).
+//              -> probe when one is rejected (a message was lost, or the follower restarted), or
+//              when the follower says that it has lost what it had.
 //              -> snapshot as above.
 //   snapshot   A snapshot is on its way, chunk by chunk (`SnapshotTransfer.swift`). -> replicate
 //              when the follower has acknowledged what lets the log take over.
 //
-// Invariant: match < next. match never falls: what a follower has acknowledged is on its disk.
+// Invariant: match < next. What a follower has acknowledged is on its disk, so match falls only
+// where it says that it has lost it.
 
 /// One follower's progress.
 package struct Progress: Hashable, Sendable {
@@ -115,6 +117,15 @@ package struct Progress: Hashable, Sendable {
         case .snapshot:
             return
         }
+    }
+
+    /// The follower may have lost what it had after `index`.
+    mutating func lost(after index: LogIndex) {
+        match = index
+        // A snapshot that is on its way brings it more than a probe would.
+        if case .snapshot = state { return }
+        next = index.next
+        state = .probe(.ready)
     }
 
     mutating func resumeProbe() {

@@ -2,7 +2,8 @@
 // the files beside this one: Election (5.2, 5.4.1), AppendEntries (5.3, receiver), Replication
 // (5.3, leader), Commit (5.4.2), Membership (6), SnapshotTransfer and SnapshotInstall (7),
 // ReadIndex and Lease (dissertation 6.4), LeadershipTransfer (3.10), Durability (what may leave
-// when). This file holds the state and the dispatch.
+// when), Voice (a node that has lost a part of its log). This file holds the state and the
+// dispatch.
 //
 // In: `step` takes one input at a time; `flush`, called once after the inputs of a turn, collects
 // what they amount to: appends for followers, the batch for the disk, the commit index. Out:
@@ -64,6 +65,8 @@ package struct RaftNode: Sendable {
     var snapshotBudget = 0
     /// Valid in role follower.
     var incoming: IncomingSnapshot?
+    /// Set in a node that has lost a part of its log.
+    var lostVoice: LostVoice?
 
     var durability: Durability
     var lastReported: Leadership
@@ -105,6 +108,7 @@ package struct RaftNode: Sendable {
         quorum = Quorum(history.current)
         random = SplitMix64(state: configuration.seed)
         electionTimeout = configuration.electionTicks
+        if hardState.isMute { lostVoice = LostVoice(token: random.next(), agreed: commit) }
         now = startedAt
         // Section 6.4.1: it may have heard a leader just before it stopped.
         promiseEnd = startedAt.advanced(by: configuration.promise)
@@ -136,7 +140,9 @@ package struct RaftNode: Sendable {
     /// Leadership is being handed over: proposals are refused until that succeeds or is given up.
     package var isTransferring: Bool { transfer != nil }
 
-    var hardState: HardState { HardState(term: term, vote: vote, commit: commit) }
+    var hardState: HardState {
+        HardState(term: term, vote: vote, commit: commit, isMute: isMute)
+    }
 
     /// Takes one input. Call `flush` before carrying out the effects.
     package mutating func step(_ input: Input, into effects: inout Effects) {
@@ -179,6 +185,7 @@ package struct RaftNode: Sendable {
     /// Ends a turn: everything that its inputs made ready goes into `effects`.
     package mutating func flush(into effects: inout Effects) {
         continueMembershipChange(&effects)
+        regainVoice()
         replicate(&effects)
         fetchChunks(&effects)
         startReadRoundIfWanted(&effects)

@@ -35,7 +35,7 @@ extension RaftNode {
         case .appendRequest, .heartbeat, .snapshotChunk:
             becomeFollower(term: message.term, leader: message.from)
         case .preVoteResponse, .voteResponse, .appendResponse, .heartbeatResponse, .timeoutNow,
-            .snapshotResponse, .fingerprint:
+            .snapshotResponse, .fingerprint, .voiceRequest, .voiceResponse:
             becomeFollower(term: message.term, leader: nil)
         }
         return true
@@ -63,7 +63,7 @@ extension RaftNode {
             // The voters may be terms behind the asker; the answer names the term it is about.
             countPreVote(response, from: message.from, &effects)
         case .voteResponse, .appendResponse, .heartbeatResponse, .timeoutNow, .snapshotResponse,
-            .fingerprint:
+            .fingerprint, .voiceRequest, .voiceResponse:
             break
         }
     }
@@ -98,6 +98,10 @@ extension RaftNode {
         case .fingerprint(let fingerprint):
             guard role == .leader else { return }
             effects.fingerprints.append((message.from, fingerprint))
+        case .voiceRequest(let request):
+            answerVoice(request, from: message.from, &effects)
+        case .voiceResponse(let response):
+            takeVoice(response, from: message.from)
         }
     }
 

@@ -115,6 +115,7 @@ extension RaftNode {
         durability.base = position
         durability.isBaseNeeded = true
         effects.restore = mark
+        agree(through: commit)
         membershipChanged()
         acknowledgeSnapshot()
     }

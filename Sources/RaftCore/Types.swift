@@ -83,11 +83,19 @@ package struct HardState: Hashable, Sendable {
     /// The highest index known committed when this was written. A hint: it spares a restarted node
     /// nothing but time, and may be lost.
     package var commit: LogIndex
+    /// The log may lack entries that this node has acknowledged: see `Voice.swift`.
+    package var isMute: Bool
 
-    package init(term: Term = .zero, vote: NodeID? = nil, commit: LogIndex = .zero) {
+    package init(
+        term: Term = .zero,
+        vote: NodeID? = nil,
+        commit: LogIndex = .zero,
+        isMute: Bool = false
+    ) {
         self.term = term
         self.vote = vote
         self.commit = commit
+        self.isMute = isMute
     }
 }
 

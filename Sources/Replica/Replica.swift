@@ -2,9 +2,9 @@
 // either. Still pure: the server and the tests run this same code.
 //
 // In, within one turn: ticks, messages, requests, the disk's word that a batch or a snapshot is
-// stored. Then `endTurn` with the time of day and the node's clock: all writes of the turn become
-// one entry, encoded once. Out: messages to send, one batch for the disk, answers, snapshots to be
-// cut, read and kept.
+// stored and how much room it has. Then `endTurn` with the time of day and the node's clock: all
+// writes of the turn become one entry, encoded once. Out: messages to send, one batch for the disk,
+// answers, snapshots to be cut, read and kept.
 //
 //   write     parked (nobody leads) -> gathered (this turn) -> pending (in the log) -> answered
 //   read      parked -> barrier (waits for a quorum or a lease to confirm the leader) -> answered
@@ -248,8 +248,8 @@ package struct Replica: Sendable {
     }
 
     private mutating func proposeGathered(at now: MachineTime, _ effects: inout ReplicaEffects) {
-        let isIdle = !proposals.hasGathered && room != .exhausted
-        if isIdle, isTimeEntryDue(at: now) { proposals.gatherTimeEntry() }
+        let mayMoveTime = !proposals.hasGathered && room != .exhausted
+        if mayMoveTime, isTimeEntryDue(at: now) { proposals.gatherTimeEntry() }
         while let batch = proposals.nextBatch(at: now, tick: ticks) {
             raft.step(.propose(batch.payload, batch.token), into: &raftEffects)
             settleProposals(&effects)

@@ -9,7 +9,7 @@ package enum Room: Hashable, Sendable {
     case ample
     /// What adds to the state is refused. Sessions are still used, renewed and revoked.
     case low
-    /// Nothing can be stored, so nothing is proposed. What only reads is still answered.
+    /// Nothing can be stored, so no client's write is proposed. What only reads is still answered.
     case exhausted
 
     func admits(_ command: Command) -> Bool {

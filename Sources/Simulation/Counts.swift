@@ -7,7 +7,8 @@ package enum Counter: Int, CaseIterable, Sendable {
     case elections, leaders, transfers, stepDowns
     case starts, crashes, powerLosses, pauses, stalls, cuts, clogs
     case syncs, lostBatches, tornWrites, slowSyncs, hungSyncs, ioErrors, diskFull
-    case flippedBits, misdirectedWrites, damageNoticed, wipedDisks, oldIdsRefused
+    case flippedBits, misdirectedWrites, oldImages, damageNoticed, salvages, voicesRegained
+    case wipedDisks, oldIdsRefused
     case snapshotsCut, snapshotsStored, snapshotsLost, snapshotsSent, snapshotsInstalled
     case snapshotsDamaged, chunks
     case changesBegun, changesRefused, membershipsApplied, jointPhases, learnersPromoted

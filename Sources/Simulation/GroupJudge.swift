@@ -10,10 +10,36 @@ struct DurableShadow {
     private(set) var term = Term.zero
     private(set) var base = LogIndex.zero
     private var terms: [Term] = []
+    /// Where a part of the log was lost: what it was before, while the node is mute.
+    private var lost: [Term]?
+    private var lostBase = LogIndex.zero
 
     private var last: LogIndex { base.advanced(by: terms.count) }
 
+    /// The log goes on from what was left of it.
+    mutating func salvaged(base: LogIndex, _ entries: [Entry]) {
+        // Of two losses the first one is what others count on.
+        if lost == nil {
+            lost = terms
+            lostBase = self.base
+        }
+        self.base = base
+        terms = entries.map(\.term)
+    }
+
+    /// Whether the node is mute.
+    var isMute: Bool { lost != nil }
+
+    /// Whether the node had the entry when it lost a part of its log.
+    func hasLost(_ index: LogIndex, of term: Term) -> Bool {
+        guard let lost else { return false }
+        guard index > lostBase else { return true }
+        let offset = index.distance(from: lostBase)
+        return offset <= lost.count && lost[offset - 1] == term
+    }
+
     mutating func stored(_ batch: PersistBatch) {
+        if !batch.hardState.isMute { lost = nil }
         term = batch.hardState.term
         if let vote = batch.hardState.vote, votes.last?.term != batch.hardState.term {
             votes.append((batch.hardState.term, vote))

@@ -1,7 +1,8 @@
 // What of a node survives its process: the log, the hard state, a mark of how far both are durable,
-// two snapshots, and whom it has met. Batches are transactions: one that was cut short by a crash
-// is known by its checksum and was never there. What was durable and is not as it was written any
-// more is damage; it is noticed at the next start, and the node does not come back.
+// the vote a second time, two snapshots, and whom it has met. Batches are transactions: one that
+// was cut short by a crash is known by its checksum and was never there. What was durable and is
+// not as it was written any more is damage; it is noticed at the next start. If the vote is there,
+// the node comes back mute, with what is left of its log; else it does not come back.
 
 import PeerWire
 import RaftCore
@@ -33,6 +34,11 @@ struct SimDisk: Sendable {
     private(set) var hardState: Sealed<HardState>
     private(set) var base: Sealed<Base>
     private(set) var mark: Sealed<DurableMark>
+    /// Term and vote once more, written before what they are written with.
+    private(set) var vote: Sealed<HardState>
+    /// The log of some time ago.
+    private var image: (base: Sealed<Base>, rows: [StoredRow])?
+    private var stores = 0
     /// The end of the log as the process knows it that wrote it, whatever the disk made of it.
     private var head: DurableMark
     /// Oldest first; the newest and the one before.
@@ -48,6 +54,7 @@ struct SimDisk: Sendable {
         base = Sealed(origin)
         head = DurableMark(last: .zero, chain: origin.chain)
         mark = Sealed(head)
+        vote = Sealed(HardState())
         snapshots = [first]
         self.incarnation = incarnation
     }
@@ -79,6 +86,8 @@ struct SimDisk: Sendable {
 
     /// A batch becomes durable, and then the mark beside it; a crash may fall between the two.
     mutating func store(_ batch: PersistBatch, marksIt: Bool = true) {
+        stores += 1
+        if stores.isMultiple(of: 32) { image = (base, rows) }
         if let base = batch.base { cut(to: base) }
         if let first = batch.entries.first {
             let kept = first.index.rawValue - base.value.position.index.rawValue - 1
@@ -88,11 +97,28 @@ struct SimDisk: Sendable {
             head = DurableMark(last: lastIndex, chain: lastChain)
         }
         hardState = Sealed(batch.hardState)
+        keepVote(batch.hardState)
         // What was cut off again is not promised any more, even where the new mark is not written.
         let isShorter = mark.value.last >= (batch.entries.first?.index ?? lastIndex.next)
         if marksIt || isShorter || batch.base != nil {
             mark = Sealed(head)
         }
+    }
+
+    /// What comes first of a batch, in a file of its own: also where the rest does not get there.
+    mutating func keepVote(_ state: HardState) { vote = Sealed(state) }
+
+    /// What was promised: the vote may be newer than the rest, and only that.
+    private var promised: HardState {
+        var state = hardState.value
+        let other = vote.value
+        let isVoteKept = state.vote == nil || state.vote == other.vote
+        guard vote.isSound, other.term > state.term || (other.term == state.term && isVoteKept)
+        else { return state }
+        state.term = other.term
+        state.vote = other.vote
+        state.isMute = state.isMute || other.isMute
+        return state
     }
 
     private mutating func cut(to position: LogPosition) {
@@ -155,7 +181,7 @@ struct SimDisk: Sendable {
         }
         guard let usable else { return nil }
         return Recovered(
-            hardState: hardState.value,
+            hardState: promised,
             base: base.value.position,
             entries: entries,
             snapshot: usable
@@ -182,12 +208,55 @@ struct SimDisk: Sendable {
         )
     }
 
+    /// Makes a sound disk of a damaged one, whose node is mute: what is left of the log from its
+    /// beginning on, or nothing with `origin`. False where the vote is lost too.
+    mutating func salvage(origin: SnapshotFile) -> Bool {
+        guard vote.isSound else { return false }
+        snapshots.removeAll { !$0.isSound }
+        let isUsable = { (file: SnapshotFile, base: Sealed<Base>) in
+            base.isSound && file.mark.position.index >= base.value.position.index
+        }
+        if let newest = snapshots.last, isUsable(newest, base) {
+            keepSoundRows()
+        } else {
+            let start = snapshots.last?.mark.position ?? .origin
+            if snapshots.isEmpty { snapshots = [origin] }
+            base = Sealed(Base(position: start, chain: StoredRow.chain(from: start)))
+            rows = []
+        }
+        hardState = Sealed(HardState(term: vote.value.term, vote: vote.value.vote, isMute: true))
+        vote = hardState
+        open()
+        mark = Sealed(head)
+        return true
+    }
+
+    private mutating func keepSoundRows() {
+        var chain = base.value.chain
+        var index = base.value.position.index
+        let count = rows.prefix { row in
+            index = index.next
+            defer { chain = row.chain }
+            return row.entry(after: chain)?.index == index
+        }.count
+        rows.removeSubrange(count...)
+    }
+
     // MARK: Damage
+
+    /// The log of some time ago is back, whoever has put it there.
+    mutating func putBack() -> Bool {
+        guard let image else { return false }
+        (base, rows) = image
+        return true
+    }
 
     /// Flips one bit somewhere.
     mutating func flipBit(_ stream: inout Stream) {
         switch stream.below(10) {
-        case 0: hardState.damage()
+        case 0:
+            hardState.damage()
+            if stream.chance(permille: 300) { vote.damage() }
         case 1: base.damage()
         case 2: mark.damage()
         case 3, 4:

@@ -195,7 +195,7 @@ final class SimNode {
     var isLost: Bool { life == .lost || isImpostor }
 
     /// Its disk has all that it once promised.
-    var isIntact: Bool { !isLost && !isDamaged }
+    var isIntact: Bool { !isLost && !isDamaged && !disk.hardState.value.isMute }
 
     /// The term in which it leads; nil where it does not.
     var termLed: Term? {

@@ -167,7 +167,13 @@ extension Simulator {
     private func damage(_ node: SimNode, restartAfter delay: UInt64) {
         guard !node.isDamaged, !node.isImpostor, mayLose(node) else { return }
         node.isDamaged = true
-        switch faults.random.below(4) {
+        switch faults.random.below(5) {
+        case 4:
+            // Nobody can do that while a process has the files open.
+            crash(node, restartAfter: delay)
+            node.isDamaged = node.disk.putBack()
+            guard node.isDamaged else { return }
+            counts[.oldImages] += 1
         case 0 where node.disk.misdirect(&faults.random): counts[.misdirectedWrites] += 1
         case 1 where node.disk.loseTail(&faults.random): counts[.misdirectedWrites] += 1
         default:
@@ -198,13 +204,14 @@ extension Simulator {
         let isKnown = nodes.allSatisfy { other in
             other.id == node.id || other.life != .up || other.met[node.id] == old
         }
-        let voters = (1...UInt64(options.nodes)).map { NodeID($0) }
-        let membership =
-            node.number <= options.nodes ? Membership(voters: voters) : Membership.none
         node.life = .lost
         guard isKnown, faults.random.chance(permille: 500), nodes.allSatisfy({ $0.life != .down })
         else { return }
-        node.disk = Self.newDisk(node.id, membership: membership, salt: faults.random.next())
+        node.disk = Self.newDisk(
+            node.id,
+            membership: founders(of: node),
+            salt: faults.random.next()
+        )
         startAgain(node)
     }
 

@@ -83,10 +83,13 @@ extension Simulator {
         }
     }
 
-    /// Whether the disks of a majority hold the entry: of both majorities, while there are two.
+    /// Whether the disks of a majority hold the entry, or held it when they lost a part of their
+    /// log: of both majorities, while there are two.
     private func isOnMajority(_ entry: Entry, of membership: Membership) -> Bool {
         isMajority(of: membership) {
-            nodes[Int($0.rawValue) - 1].shadow.has(entry.index, of: entry.term)
+            let shadow = nodes[Int($0.rawValue) - 1].shadow
+            return shadow.has(entry.index, of: entry.term)
+                || shadow.hasLost(entry.index, of: entry.term)
         }
     }
 

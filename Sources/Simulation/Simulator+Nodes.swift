@@ -68,17 +68,8 @@ extension Simulator {
     func start(_ node: SimNode) {
         guard node.life == .down else { return }
         let isTrusted = options.sabotage == .ignoresDamage
-        guard var recovered = node.disk.recover(isTrusted: isTrusted),
-            let machine = machine(of: recovered.snapshot)
-        else {
-            guard node.isDamaged else {
-                return fail("\(node.number) finds a disk damaged that nobody has damaged")
-            }
-            node.life = .lost
-            counts[.damageNoticed] += 1
-            note("\(node.number) finds its disk damaged and stays away")
-            return
-        }
+        let found = node.disk.recover(isTrusted: isTrusted) ?? salvage(node)
+        guard var recovered = found, let machine = machine(of: recovered.snapshot) else { return }
         if options.sabotage == .losesVote { recovered.hardState.vote = nil }
         node.disk.open()
         node.isDamaged = false
@@ -121,6 +112,34 @@ extension Simulator {
         if let broken, !isTrusted { return fail("\(node.number) starts, but \(broken)") }
         if let broken = raft.brokenInvariant() { fail("\(node.number) starts, but \(broken)") }
         scheduleTick(node, process)
+    }
+
+    /// The members with which the node was told that the group began.
+    func founders(of node: SimNode) -> Membership {
+        guard node.number <= options.nodes else { return .none }
+        return Membership(voters: (1...UInt64(options.nodes)).map { NodeID($0) })
+    }
+
+    /// What can be made of a damaged disk; nil where the node must stay away.
+    private func salvage(_ node: SimNode) -> SimDisk.Recovered? {
+        guard node.isDamaged else {
+            fail("\(node.number) finds a disk damaged that nobody has damaged")
+            return nil
+        }
+        counts[.damageNoticed] += 1
+        let origin = SnapshotFile(
+            mark: SnapshotMark(position: .origin, membership: founders(of: node)),
+            bytes: SessionMachine(seed: Self.hashSeed).encodedSnapshot()
+        )
+        guard node.disk.salvage(origin: origin), let recovered = node.disk.recover() else {
+            node.life = .lost
+            note("\(node.number) finds its disk damaged and stays away")
+            return nil
+        }
+        counts[.salvages] += 1
+        note("\(node.number) finds its disk damaged and is mute")
+        node.shadow.salvaged(base: recovered.base.index, recovered.entries)
+        return recovered
     }
 
     private func machine(of file: SnapshotFile) -> SessionMachine? {
@@ -194,6 +213,7 @@ extension Simulator {
             case 1:
                 // Cut short: its checksum tells, and a transaction that is not whole never was.
                 counts[.tornWrites] += 1
+                if node.diskRandom.chance(permille: 500) { node.disk.keepVote(batch.hardState) }
             default:
                 let marksIt = node.diskRandom.chance(permille: 500)
                 stored(batch, on: node, marksIt: marksIt)

@@ -194,7 +194,8 @@ extension Simulator {
         return group.allSatisfy { node in
             guard let replica = node.process?.replica else { return false }
             let raft = replica.raft
-            return replica.applied == first.applied && raft.log.last == first.raft.log.last
+            return !raft.isMute && replica.applied == first.applied
+                && raft.log.last == first.raft.log.last
                 && raft.commit == raft.log.last.index && replica.applied == raft.commit
                 && (node.isCorrupt || replica.machine.digest == first.machine.digest)
         }

@@ -79,6 +79,7 @@ extension Simulator {
         // later.
         let isGap =
             batch.base.map { node.shadow.continues($0) && !node.disk.continues($0) } ?? false
+        node.disk.keepVote(batch.hardState)
         if node.disk.fits(batch), !isGap { node.disk.store(batch, marksIt: marksIt) }
         if node.isImpostor { return }
         var previous: Term?
@@ -89,6 +90,10 @@ extension Simulator {
         }
         if let broken = judge.stored(batch, after: previous) { return fail(broken) }
         counts[.entries] += UInt64(batch.entries.count)
+        if node.shadow.isMute, !batch.hardState.isMute {
+            counts[.voicesRegained] += 1
+            note("\(node.number) has its voice back")
+        }
         node.shadow.stored(batch)
         if let last = batch.entries.last {
             note("\(node.number) stores to \(last.position.text)")
@@ -176,7 +181,8 @@ extension Simulator {
         do {
             machine = try SessionMachine(snapshot: incoming.bytes)
         } catch {
-            guard counts[.flippedBits] + counts[.misdirectedWrites] > 0 else {
+            let damages = counts[.flippedBits] + counts[.misdirectedWrites] + counts[.oldImages]
+            guard damages > 0 else {
                 return fail("\(node.number) cannot read the snapshot of a sound node: \(error)")
             }
             counts[.snapshotsDamaged] += 1

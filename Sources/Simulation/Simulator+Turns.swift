@@ -146,7 +146,11 @@ extension Simulator {
         case .fetched(let fetch, let chunk): process.replica.fetched(fetch, chunk)
         case .lostContact(let peer): process.replica.lostContact(with: peer)
         case .transfer(let target): process.replica.transferLeadership(to: target)
-        case .change(let change, let token): process.replica.changeMembership(change, token)
+        case .change(let change, let token):
+            // One that a node which stood still finds late could leave the healed without a
+            // majority.
+            guard phase == .safety else { break }
+            process.replica.changeMembership(change, token)
         case .nothing: break
         }
     }
@@ -156,7 +160,7 @@ extension Simulator {
         case .message(_, let message): process.replica.receive(message, at: clock)
         case .heartbeats(let heartbeats):
             for (_, message) in heartbeats { process.replica.receive(message, at: clock) }
-        case .hello, .condition: break
+        case .hello, .roomNotice: break
         }
     }
 

@@ -32,6 +32,8 @@ extension Message.Body {
         case .snapshotResponse(let response):
             "wants snapshot \(response.position.text) from \(response.wanted)"
         case .fingerprint(let fingerprint): "fingerprint after \(fingerprint.index.rawValue)"
+        case .voiceRequest(let request): "voice? agreed \(request.agreed.rawValue)"
+        case .voiceResponse(let response): "voice from \(response.last.rawValue)"
         }
     }
 }

@@ -11,8 +11,8 @@ struct Holdfast: AsyncParsableCommand {
         abstract: "Looks after a Holdfast cluster.",
         discussion: """
             Exit codes: 0 done, 1 the answer is no or the cluster cannot be asked, 64 wrong \
-            arguments, 65 damaged data, 73 a data directory is in use, 74 a disk cannot be read, \
-            78 a mistake in the configuration.
+            arguments, 65 damaged data, 70 a bug, 73 a data directory is in use or another \
+            version wrote it, 74 a disk cannot be read, 78 a mistake in the configuration.
             """,
         subcommands: [
             Status.self, Ready.self, Leader.self, Nodes.self, Members.self, Verify.self, Tour.self,

@@ -34,7 +34,8 @@ extension ClusterStatus {
     fileprivate var text: String {
         var lines = ["node        address                 leads   behind  state"]
         for node in nodes {
-            let state = node.problem ?? node.disk.words
+            let words = [node.repairWords, node.disk.words].compactMap(\.self)
+            let state = node.problem ?? (words.isEmpty ? "up" : words.joined(separator: "; "))
             lines.append(
                 [
                     node.name.padded(12), node.address.padded(24), "\(led(by: node))".padded(8),
@@ -61,7 +62,7 @@ extension ClusterStatus {
         let nodes = nodes.map { node in
             "{\"name\":\(node.name.quoted),\"id\":\(node.id),\"address\":\(node.address.quoted)"
                 + ",\"up\":\(node.problem == nil),\"leads\":\(led(by: node))"
-                + ",\"disk\":\(node.disk.rawValue.quoted)"
+                + ",\"disk\":\(node.disk.rawValue.quoted),\"repairing\":\(node.repairing)"
                 + ",\"behind\":\(lag(of: node))}"
         }
         let groups = (0..<groupCount).map { group in
@@ -81,13 +82,21 @@ extension ClusterStatus {
     }
 }
 
+extension NodeStatus {
+    fileprivate var repairWords: String? {
+        repairing == 0 ? nil : "repairs its log: does not vote in \(repairing) groups"
+    }
+}
+
 extension DiskCondition {
-    fileprivate var words: String {
+    /// Nil where there is nothing to say.
+    fileprivate var words: String? {
         switch self {
-        case .ok: "up"
+        case .ok: nil
         case .stalled: "its disk hangs"
         case .low: "its disk is nearly full: make room"
         case .full: "its disk is full: make room"
+        case .unknown: "its disk is in a state that this version does not know"
         }
     }
 }

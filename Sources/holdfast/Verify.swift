@@ -48,24 +48,32 @@ extension DataCheck {
             "log: \(rows) rows, \(rowBytes) bytes, \(entries) entries",
             "snapshots: \(snapshots), \(snapshotBytes) bytes",
         ]
-        for problem in problems {
-            let end = problem.isTolerated ? " An older snapshot and the log may stand for it." : ""
-            lines.append("DAMAGED: \(problem.text)\(end)")
-        }
+        for problem in problems { lines.append("DAMAGED: \(problem.text)") }
         lines.append(verdict)
         return lines.joined(separator: "\n")
     }
 
     private var verdict: String {
-        if problems.isEmpty { return "all is as it was written" }
-        if problems.allSatisfy(\.isTolerated) { return "the node starts with it" }
-        return "the node does not start with it: keep the directory, and replace the node by one "
-            + "with a new id ('holdfast members replace'), or restore the directory as a whole"
+        switch worst {
+        case nil: "all is as it was written"
+        case .tolerated: "the node starts with it: something else says the same"
+        case .repaired:
+            "a start sets the log aside and gets it again from the other nodes, if there are any"
+        case .refused:
+            "the node does not start with it: keep the directory, and replace the node by one with "
+                + "a new id ('holdfast members replace')"
+        }
+    }
+
+    /// Nil where nothing is damaged.
+    private var worst: Consequence? {
+        let order: [Consequence] = [.refused, .repaired, .tolerated]
+        return order.first { one in problems.contains { $0.consequence == one } }
     }
 
     fileprivate var json: String {
         let list = problems.map {
-            "{\"problem\":\($0.text.quoted),\"tolerated\":\($0.isTolerated)}"
+            "{\"problem\":\($0.text.quoted),\"consequence\":\"\($0.consequence)\"}"
         }
         let node = owner.map { "\"node\":\($0.node),\"cluster\":\($0.cluster.quoted)," }
         return "{\(node ?? "")\"groups\":\(groupCount),\"rows\":\(rows)"

@@ -40,7 +40,7 @@ final class Bench {
         let recovery = NodeRecovery(configuration: configuration, own: own, first: first)
         let recovered = try recovery.open(directory, logger)
         let all: [any EventLoop] = [channel.embeddedEventLoop] + loops
-        let space = DiskSpace(directory: directory, settings: configuration.space, logger: logger)
+        let space = DiskSpace(directory: directory, marks: configuration.space, logger: logger)
         (node, reactors) = recovered.makeReactors(on: all, configuration, own, space, logger)
         for reactor in reactors { reactor.reactors = reactors }
         connection = ClientConnection(

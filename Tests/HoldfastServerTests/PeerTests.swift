@@ -88,9 +88,9 @@ struct PeerTests {
         let socket = try bench.connect(peer)
         var encoder = FrameEncoder(cluster: bench.node.configuration.cluster, version: .latest)
         for isShort in [true, false, true] {
-            let condition = Condition(from: peer, to: bench.node.id, isShortOfRoom: isShort)
+            let notice = RoomNotice(from: peer, to: bench.node.id, isShortOfRoom: isShort)
             var bytes = ByteBuffer()
-            #expect(encoder.encode(condition, into: &bytes) == .written)
+            #expect(encoder.encode(notice, into: &bytes) == .written)
             try socket.writeInbound(bytes)
             bench.loop.run()
             second.run()
@@ -98,7 +98,7 @@ struct PeerTests {
         }
         #expect(socket.isActive)
         var bytes = ByteBuffer()
-        let another = Condition(from: NodeID(3), to: bench.node.id, isShortOfRoom: true)
+        let another = RoomNotice(from: NodeID(3), to: bench.node.id, isShortOfRoom: true)
         _ = encoder.encode(another, into: &bytes)
         try socket.writeInbound(bytes)
         #expect(!socket.isActive)

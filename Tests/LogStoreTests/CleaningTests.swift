@@ -231,7 +231,7 @@ struct CleaningTests {
         let (directory, first) = try cleaned()
         for sequence in [0, first - 2] {
             var writer = ByteWriter()
-            for word in [sequence, 0, 0] { writer.write(word) }
+            for word in [sequence, 0, 0, 0] { writer.write(word) }
             writer.write(CRC32C.checksum(writer.bytes))
             try Data(writer.bytes).write(to: directory.file("durable"))
             #expect(

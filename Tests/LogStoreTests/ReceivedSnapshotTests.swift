@@ -44,6 +44,8 @@ struct ReceivedSnapshotTests {
     )
     func pieces(size: Int) throws {
         let (bytes, follower, directory) = try leaderAndFollower()
+        // A start comes before anything is received.
+        _ = try follower.recover()
         let receiver = try follower.snapshots.receiver(of: group, at: mark)
         var rest = bytes[...]
         var pieces = 0
@@ -61,10 +63,16 @@ struct ReceivedSnapshotTests {
         let reader = try #require(try follower.snapshots.reader(of: group, at: mark.position))
         #expect(try reader.bytes() == bytes)
         #expect(reader.mark == mark)
-        let found = try follower.recover()
+        try follower.close()
+        let again = try LogStore.open(
+            directory: directory.path,
+            identity: NodeIdentity(cluster: testNode.cluster, node: NodeID(3)),
+            groupCount: 3
+        )
+        let found = try again.recover()
         #expect(found.map { $0.snapshot?.position } == [nil, mark.position, nil])
         #expect(try directory.snapshotNames().count == 1)
-        try follower.close()
+        try again.close()
     }
 
     @Test("a piece that is missing, doubled or swapped is refused, and the right one still taken")

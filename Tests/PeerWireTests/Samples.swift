@@ -87,6 +87,8 @@ func bodiesOfVersionTwo() -> [Message.Body] {
         .snapshotChunk(SnapshotChunk(mark: first, offset: 0, bytes: [], isLast: true)),
         .snapshotResponse(SnapshotResponse(position: position, wanted: 1 << 62)),
         .fingerprint(Fingerprint(index: LogIndex(700), value: .max)),
+        .voiceRequest(VoiceRequest(token: .max, agreed: LogIndex(700))),
+        .voiceResponse(VoiceResponse(token: 1, last: LogIndex(1 << 62))),
     ]
 }
 
@@ -102,7 +104,7 @@ func samples(_ version: CodecVersion) -> [Frame] {
 }
 
 private let conditions = [true, false].map { isShort in
-    Frame.condition(Condition(from: NodeID(1), to: NodeID(300), isShortOfRoom: isShort))
+    Frame.roomNotice(RoomNotice(from: NodeID(1), to: NodeID(300), isShortOfRoom: isShort))
 }
 
 /// What version 2 makes of a heartbeat that is alone.
@@ -123,7 +125,7 @@ private func coalesced(_ frame: Frame) -> Frame {
 /// The messages that a frame stands for.
 func messages(of frame: Frame) -> [Addressed] {
     switch frame {
-    case .hello, .condition: []
+    case .hello, .roomNotice: []
     case .message(let group, let message): [Addressed(group: group, message: message)]
     case .heartbeats(let heartbeats):
         heartbeats.map { Addressed(group: $0.group, message: $0.message) }
@@ -142,8 +144,8 @@ func encode(_ frames: [Frame], _ version: CodecVersion) -> ByteBuffer {
         if case .hello(let hello) = frame {
             encoder.encode(hello, to: NodeID(300), into: &buffer)
         }
-        if case .condition(let condition) = frame {
-            _ = encoder.encode(condition, into: &buffer)
+        if case .roomNotice(let notice) = frame {
+            _ = encoder.encode(notice, into: &buffer)
         }
         for one in messages(of: frame) {
             encoder.encode(one.message, group: one.group, into: &buffer)

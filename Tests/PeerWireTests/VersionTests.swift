@@ -73,12 +73,12 @@ struct VersionTests {
         }
     }
 
-    @Test("version 1 has no words for a condition")
+    @Test("version 1 has no words for a notice")
     func condition() {
         var encoder = FrameEncoder(cluster: cluster, version: .v1)
         var bytes = ByteBuffer()
-        let condition = Condition(from: NodeID(1), to: NodeID(2), isShortOfRoom: true)
-        #expect(encoder.encode(condition, into: &bytes) == .inexpressible)
+        let notice = RoomNotice(from: NodeID(1), to: NodeID(2), isShortOfRoom: true)
+        #expect(encoder.encode(notice, into: &bytes) == .inexpressible)
         #expect(bytes.readableBytes == 0)
     }
 

@@ -125,7 +125,7 @@ struct HostileSnapshotTests {
         func place() -> LogPosition { position(random.chance(60) ? term : number(), number()) }
         func anyMembership() -> Membership { Membership(memberships[random.below(10)]) }
         let body: Message.Body
-        switch random.below(8) {
+        switch random.below(10) {
         case 0, 1, 2:
             body = .snapshotChunk(
                 SnapshotChunk(
@@ -156,6 +156,10 @@ struct HostileSnapshotTests {
             body = .appendRequest(request)
         case 6:
             body = .fingerprint(Fingerprint(index: LogIndex(number()), value: number()))
+        case 7:
+            body = .voiceRequest(VoiceRequest(token: number(), agreed: LogIndex(number())))
+        case 8:
+            body = .voiceResponse(VoiceResponse(token: number(), last: LogIndex(number())))
         default:
             body = .appendResponse(
                 random.chance(50)

@@ -94,6 +94,60 @@ struct SimDiskTests {
         }
         #expect(disk.snapshots.map(\.mark.position.index.rawValue) == [2, 3])
     }
+
+    private var origin: SnapshotFile {
+        SnapshotFile(mark: SnapshotMark(position: .origin, membership: .none), bytes: [])
+    }
+
+    @Test("A damaged log is salvaged up to its first bad row, and the node is mute then")
+    func salvage() throws {
+        var salvaged = 0
+        for seed in 1...60 as ClosedRange<UInt64> {
+            var stream = Stream(seed: seed, .disk)
+            var disk = filled()
+            disk.flipBit(&stream)
+            guard disk.recover() == nil else { continue }
+            guard disk.salvage(origin: origin) else { continue }
+            salvaged += 1
+            let found = try #require(disk.recover())
+            let all = [entry(1, 1), entry(2, 1), entry(3, 2)]
+            #expect(found.entries == Array(all.prefix(found.entries.count)))
+            #expect(
+                found.hardState == HardState(term: Term(2), vote: NodeID(3), isMute: true)
+            )
+        }
+        #expect(salvaged >= 20)
+    }
+
+    @Test("Without its vote a disk is not salvaged")
+    func voteLost() {
+        var refused = 0
+        for seed in 1...200 as ClosedRange<UInt64> {
+            var stream = Stream(seed: seed, .disk)
+            var disk = filled()
+            disk.flipBit(&stream)
+            if !disk.vote.isSound {
+                refused += 1
+                let isSalvaged = disk.salvage(origin: origin)
+                #expect(!isSalvaged)
+            }
+        }
+        #expect(refused >= 3)
+    }
+
+    @Test("The log of some time ago is noticed, and what it holds is kept")
+    func oldImage() throws {
+        var disk = disk()
+        for index in 1...70 as ClosedRange<UInt64> {
+            disk.store(batch([entry(index, 1)], term: 1))
+        }
+        let isBack = disk.putBack()
+        #expect(isBack)
+        #expect(disk.recover() == nil)
+        let isSalvaged = disk.salvage(origin: origin)
+        #expect(isSalvaged)
+        #expect(try #require(disk.recover()).entries.count == 63)
+    }
 }
 
 struct NodeClockTests {

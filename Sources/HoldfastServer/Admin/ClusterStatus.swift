@@ -12,6 +12,9 @@ package struct NodeStatus: Sendable {
     /// Nil where it answered.
     package var problem: String?
     package var disk = DiskCondition.ok
+    /// Groups whose log it has lost in part, and gets again from the others; it does not vote in
+    /// them.
+    package var repairing = 0
     package var groups: [Group] = []
 
     package struct Group: Sendable {
@@ -35,14 +38,8 @@ package enum DiskCondition: String, Sendable {
     case low
     /// It is full: nothing is stored.
     case full
-
-    /// Found in the text of INFO; nil where that has no such line.
-    init?(info: String) {
-        let name = "disk:"
-        let line = info.split(whereSeparator: \.isNewline).first { $0.hasPrefix(name) }
-        guard let line else { return nil }
-        self.init(rawValue: String(line.dropFirst(name.count)))
-    }
+    /// It says something that this version does not know.
+    case unknown
 }
 
 /// All nodes' words, and what follows from them.
@@ -75,12 +72,20 @@ package struct ClusterStatus: Sendable {
                 return status
             }
             let info = String(decoding: text, as: UTF8.self)
-            status.disk = DiskCondition(info: info) ?? .ok
+            let disk = line("disk", of: info) ?? DiskCondition.ok.rawValue
+            status.disk = DiskCondition(rawValue: disk) ?? .unknown
+            status.repairing = line("groups_repairing", of: info).flatMap { Int($0) } ?? 0
             status.groups = groups(in: info)
         } catch {
             status.problem = "\(error)"
         }
         return status
+    }
+
+    /// What INFO says of something; nil where it has no such line.
+    private static func line(_ name: String, of info: String) -> String? {
+        let line = info.split(whereSeparator: \.isNewline).first { $0.hasPrefix(name + ":") }
+        return line.map { String($0.dropFirst(name.count + 1)) }
     }
 
     private static func groups(in text: String) -> [NodeStatus.Group] {

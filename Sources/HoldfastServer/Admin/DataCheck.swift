@@ -10,8 +10,26 @@ package struct DataCheck: Sendable {
     /// Something that is not as it was written.
     package struct Problem: Hashable, Sendable {
         package var text: String
-        /// Whether the node starts all the same.
-        package var isTolerated: Bool
+        package var consequence: Consequence
+    }
+
+    /// What a start does about it.
+    package enum Consequence: Sendable {
+        /// It goes on: something else says the same.
+        case tolerated
+        /// It sets the log aside and gets it again from other nodes, where there are any.
+        case repaired
+        /// It refuses.
+        case refused
+
+        fileprivate init(_ consequence: DirectoryReport.Consequence) {
+            self =
+                switch consequence {
+                case .tolerated: .tolerated
+                case .repaired: .repaired
+                case .refused: .refused
+                }
+        }
     }
 
     /// Whose directory it is; nil where that cannot be read.
@@ -56,7 +74,7 @@ package struct DataCheck: Sendable {
         snapshots = report.snapshots
         snapshotBytes = report.snapshotBytes
         problems = report.findings.map {
-            Problem(text: "\($0.damage)", isTolerated: $0.isTolerated)
+            Problem(text: "\($0.damage)", consequence: Consequence($0.consequence))
         }
     }
 
@@ -75,10 +93,10 @@ package struct DataCheck: Sendable {
         )
         do {
             guard try PeerAdmissions.peersMet(by: own, in: path) == nil else { return nil }
-            return Problem(text: "\(path)/peers is missing.", isTolerated: false)
+            return Problem(text: "\(path)/peers is missing.", consequence: .refused)
         } catch {
             guard case .reason(.damage(let text)) = error else { throw error }
-            return Problem(text: text, isTolerated: false)
+            return Problem(text: text, consequence: .refused)
         }
     }
 }

@@ -75,7 +75,7 @@ struct NodeInfo {
     }
 
     private var persistence: [String] {
-        let status = disk == .ok ? "ok" : "err"
+        let status = disk == .stalled || disk == .full ? "err" : "ok"
         return ["loading:0", "aof_enabled:1", "aof_last_write_status:\(status)"]
     }
 
@@ -97,6 +97,7 @@ struct NodeInfo {
             "node:\(node.id.rawValue)", "name:\(node.own.name)", "groups:\(groups.count)",
             "led:\(groups.count { $0.role == .leader })",
             "disk:\(disk.rawValue)",
+            "groups_repairing:\(groups.count { $0.isMute })",
             "disk_free_bytes:\(node.space.free.map(String.init) ?? "")",
             "sessions:\(groups.filter { $0.role == .leader }.reduce(0) { $0 + $1.sessions })",
         ]

@@ -154,13 +154,18 @@ extension ClusterConfiguration {
         _ top: inout YAMLMapping
     ) throws(ConfigurationError) -> SpaceWatch.Marks {
         let mebibyte = 1024 * 1024
+        // A log and a snapshot of a small group.
         var low = 256 * mebibyte
+        // A store of 20 MiB at most, and a checkpoint of 16 MiB, seldom both.
         var reserve = 32 * mebibyte
+        // What the write-ahead log takes at most.
         var ballast = 64 * mebibyte
         if var section = try top.mapping("disk") {
             let sizes = 0...1024 * 1024 * mebibyte
             low = try section.size("low", in: mebibyte...sizes.upperBound) ?? low
-            reserve = try section.size("reserve", in: sizes) ?? min(reserve, low / 2)
+            reserve =
+                try section.size("reserve", in: 64 * 1024...sizes.upperBound)
+                ?? min(reserve, low / 2)
             ballast = try section.size("ballast", in: sizes) ?? ballast
             try section.finish()
             guard reserve < low else {

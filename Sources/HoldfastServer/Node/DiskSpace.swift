@@ -1,7 +1,8 @@
 // How much room a node's disk has left, and the ballast: a file of no contents whose removal makes
 // room when there is none. What follows from the numbers is `SpaceWatch`'s.
 //
-// In: `look`, by whoever is about to write much. Out: `room`, for any thread.
+// In: `look`, by the start and the disk thread. Out: `room`, for any thread. It must never touch a
+// directory before it is known to be the node's, nor make a reactor wait for the disk.
 
 import Glibc
 import Logging
@@ -15,19 +16,37 @@ final class DiskSpace: Sendable {
         var free: UInt64?
         /// Bytes of the largest group's state: its next snapshot must fit.
         var largestGroup: UInt64 = 0
-        /// The disk cannot hold a ballast: the node does without.
-        var isBallastWaived = false
+        /// Nil before the first look that may touch it.
+        var hasBallast: Bool?
+        /// What does not work is told once.
+        var complaints: Set<Complaint> = []
+    }
+
+    private enum Complaint {
+        case unknown
+        case notMade
+        case notRemoved
     }
 
     private let directory: String
-    private let settings: SpaceWatch.Marks
+    private let ballastPath: String
+    private let marks: SpaceWatch.Marks
     private let logger: Logger
+    private let measure: @Sendable (String) -> UInt64?
     private let state = NIOLockedValueBox(State())
 
-    init(directory: String, settings: SpaceWatch.Marks, logger: Logger) {
+    /// `measure` answers how many bytes can still be written below a path, which need not exist.
+    init(
+        directory: String,
+        marks: SpaceWatch.Marks,
+        logger: Logger,
+        measure: @escaping @Sendable (String) -> UInt64? = freeBytes
+    ) {
         self.directory = directory
-        self.settings = settings
+        ballastPath = directory + "/ballast"
+        self.marks = marks
         self.logger = logger
+        self.measure = measure
     }
 
     /// As of the latest look.
@@ -41,53 +60,75 @@ final class DiskSpace: Sendable {
         state.withLockedValue { $0.largestGroup = UInt64(clamping: bytes) }
     }
 
-    /// Looks at the disk. Takes microseconds, unless the ballast has to be made or given up, or the
-    /// disk hangs: to be called where a write may wait too.
+    /// Looks at the disk, and makes or gives up the ballast if need be. To be called where a write
+    /// may wait too: the disk may hang.
     @discardableResult
-    func look() -> Room { look(mayMakeBallast: true) }
-
-    private func look(mayMakeBallast: Bool) -> Room {
-        guard let free = Self.free(of: directory) else { return room }
-        let isBallastThere = isBallastThere
-        let (before, after, step, low) = state.withLockedValue { state in
-            var marks = settings
-            marks.low = max(marks.low, state.largestGroup)
-            let before = state.watch.room
-            let hasBallast = isBallastThere || state.isBallastWaived
-            let step = state.watch.look(free: free, hasBallast: hasBallast, marks)
-            state.free = free
-            return (before, state.watch.room, step, marks.low)
+    func look() -> Room {
+        findBallast()
+        switch take() {
+        case nil: break
+        case .makeBallast: makeBallast()
+        case .giveUpBallast:
+            giveUpBallast()
+            // That may not have been enough.
+            _ = take()
         }
-        if after != before { report(after, free: free, low: low) }
-        switch step {
-        case nil: return after
-        case .giveUpBallast: return giveUpBallast(free) ? look(mayMakeBallast: false) : after
-        case .makeBallast:
-            if mayMakeBallast { makeBallast() }
-            return after
-        }
+        return room
     }
 
-    /// Waits, before anything of the directory is opened, until there is room to start. Makes
-    /// nothing: the directory may turn out to be another node's.
+    /// Waits, before anything of the directory is opened, until there is room to start: the ballast
+    /// counts, and stays. The directory may turn out to be another node's.
     func waitForRoom() async {
         var count = 0
-        while look(mayMakeBallast: false) == .exhausted {
+        var status = stat()
+        let isThere = stat(ballastPath, &status) == 0
+        while true {
+            state.withLockedValue { $0.hasBallast = isThere }
+            _ = take()
+            guard room == .exhausted else { break }
             if count.isMultiple(of: 10) {
                 logger.error(
-                    "the disk is full: the start waits for room",
-                    metadata: ["free": "\(free ?? 0)", "needed": "\(settings.reserve)"]
+                    "the disk is full: the start waits for room; make some",
+                    metadata: ["free": "\(free ?? 0)", "needed": "\(marks.reserve)"]
                 )
             }
             count += 1
             // Nobody cancels a start.
             try? await Task.sleep(for: .seconds(1))
         }
+        state.withLockedValue { $0.hasBallast = nil }
+    }
+
+    /// Takes the numbers as they are now; what is to be done about the ballast.
+    private func take() -> SpaceWatch.Step? {
+        guard let free = measure(directory) else {
+            complain(.unknown, "the disk does not say how much room it has", "statvfs")
+            return nil
+        }
+        let (before, after, step, low) = state.withLockedValue { state in
+            var marks = marks
+            // Where it cannot be made or removed the node does without.
+            if state.complaints.contains(.notMade) || state.complaints.contains(.notRemoved) {
+                marks.ballast = 0
+            }
+            let before = state.watch.room
+            let hasBallast = marks.ballast == 0 || state.hasBallast == true
+            let step = state.watch.look(
+                free: free,
+                hasBallast: hasBallast,
+                snapshot: state.largestGroup,
+                marks
+            )
+            state.free = free
+            return (before, state.watch.room, step, max(marks.low, state.largestGroup))
+        }
+        if after != before { report(after, free: free, low: low) }
+        return step
     }
 
     private func report(_ room: Room, free: UInt64, low: UInt64) {
         let numbers: Logger.Metadata = [
-            "free": "\(free)", "low": "\(low)", "reserve": "\(settings.reserve)",
+            "free": "\(free)", "low": "\(low)", "reserve": "\(marks.reserve)",
         ]
         switch room {
         case .ample: logger.notice("the disk has room again", metadata: numbers)
@@ -107,69 +148,85 @@ final class DiskSpace: Sendable {
         }
     }
 
-    // MARK: The disk
-
-    /// Bytes that this process could still write below `directory`, which need not exist yet.
-    private static func free(of directory: String) -> UInt64? {
-        var path = directory
-        while true {
-            var status = statvfs()
-            if statvfs(path, &status) == 0 {
-                let (bytes, isOver) = UInt64(status.f_bavail).multipliedReportingOverflow(
-                    by: UInt64(status.f_frsize)
-                )
-                return isOver ? .max : bytes
-            }
-            guard errno == ENOENT, let slash = path.lastIndex(of: "/") else {
-                // A relative path of one part: the working directory.
-                guard errno == ENOENT, path != "." else { return nil }
-                path = "."
-                continue
-            }
-            path = slash == path.startIndex ? "/" : String(path[..<slash])
-        }
+    private func complain(_ complaint: Complaint, _ text: Logger.Message, _ reason: String) {
+        let isNew = state.withLockedValue { $0.complaints.insert(complaint).inserted }
+        guard isNew else { return }
+        logger.warning(text, metadata: ["file": "\(ballastPath)", "reason": "\(reason)"])
     }
 
-    private var ballastPath: String { directory + "/ballast" }
+    // MARK: The ballast
 
-    /// Whether there is a ballast of the right size, or none is wanted.
-    private var isBallastThere: Bool {
+    /// Looks for it once. One of another size, from another configuration or cut short, goes.
+    private func findBallast() {
+        guard state.withLockedValue({ $0.hasBallast == nil }) else { return }
         var status = stat()
-        guard settings.ballast > 0 else { return true }
-        guard stat(ballastPath, &status) == 0 else { return false }
-        return UInt64(clamping: status.st_size) == settings.ballast
+        let isThere = stat(ballastPath, &status) == 0
+        let isRight = isThere && UInt64(clamping: status.st_size) == marks.ballast
+        state.withLockedValue { $0.hasBallast = isThere }
+        if isThere, !isRight { removeBallast() }
+    }
+
+    private func giveUpBallast() {
+        guard removeBallast() else { return }
+        logger.warning(
+            "the disk is full: the ballast is given up, so that there is room to make room",
+            metadata: ["free": "\(free ?? 0)", "ballast": "\(marks.ballast)"]
+        )
     }
 
     /// Whether it is gone.
-    private func giveUpBallast(_ free: UInt64) -> Bool {
+    @discardableResult
+    private func removeBallast() -> Bool {
         guard unlink(ballastPath) == 0 || errno == ENOENT else {
-            logger.error("the ballast cannot be removed", metadata: ["reason": "\(reason)"])
+            complain(.notRemoved, "the ballast cannot be removed: remove it by hand", lastError)
             return false
         }
-        logger.warning(
-            "the disk is full: the ballast is given up, so that there is room to make room",
-            metadata: ["free": "\(free)", "ballast": "\(settings.ballast)"]
-        )
+        state.withLockedValue { $0.hasBallast = false }
         return true
     }
 
     private func makeBallast() {
         let file = open(ballastPath, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard file >= 0 else { return waiveBallast(reason) }
+        guard file >= 0 else { return failedToMake(lastError) }
         defer { close(file) }
-        let code = posix_fallocate(file, 0, off_t(settings.ballast))
-        guard code != 0 else { return }
-        unlink(ballastPath)
-        waiveBallast(String(cString: strerror(code)))
+        // Checked by the configuration to be far below what `off_t` holds.
+        let code = posix_fallocate(file, 0, off_t(marks.ballast))
+        guard code == 0 else {
+            unlink(ballastPath)
+            return failedToMake(String(cString: strerror(code)))
+        }
+        state.withLockedValue { $0.hasBallast = true }
     }
 
-    private func waiveBallast(_ reason: String) {
-        state.withLockedValue { $0.isBallastWaived = true }
-        logger.warning(
-            "there is no ballast: a full disk stops this node at once",
-            metadata: ["file": "\(ballastPath)", "reason": "\(reason)"]
+    private func failedToMake(_ reason: String) {
+        complain(
+            .notMade,
+            "no ballast could be made: a disk that is full cannot be given any room by this node",
+            reason
         )
     }
 
-    private var reason: String { String(cString: strerror(errno)) }
+    private var lastError: String { String(cString: strerror(errno)) }
+}
+
+/// Bytes that this process could still write below `directory`; nil where the disk does not say.
+@Sendable
+private func freeBytes(below directory: String) -> UInt64? {
+    var path = directory
+    while true {
+        var status = statvfs()
+        if statvfs(path, &status) == 0 {
+            let (bytes, isOver) = UInt64(status.f_bavail).multipliedReportingOverflow(
+                by: UInt64(status.f_frsize)
+            )
+            return isOver ? .max : bytes
+        }
+        // It is not there yet: what is above it is on the same disk, or will be.
+        guard errno == ENOENT, path != ".", path != "/" else { return nil }
+        guard let slash = path.lastIndex(of: "/") else {
+            path = "."
+            continue
+        }
+        path = slash == path.startIndex ? "/" : String(path[..<slash])
+    }
 }

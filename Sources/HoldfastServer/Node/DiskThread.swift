@@ -28,7 +28,7 @@ final class DiskThread: @unchecked Sendable {
         var waiting: [DiskBatch] = []
         var isRunning = false
         var isClosing = false
-        /// Counts what the thread begins.
+        /// Counts the stores and slices of cleaning that the thread begins.
         var stores: UInt64 = 0
     }
 
@@ -38,6 +38,7 @@ final class DiskThread: @unchecked Sendable {
     private let state = NIOLockedValueBox(State())
     private var cleaning = LogStore.Cleaning.done
     private var lastSlice = Instant.zero
+    private var nextLook = Instant.zero
 
     init(store: LogStore, space: DiskSpace) {
         self.store = store
@@ -56,13 +57,7 @@ final class DiskThread: @unchecked Sendable {
     }
 
     /// Looks at the room on the disk, and goes on with what waited for it. Called now and then.
-    func lookAround() {
-        let mustStart = state.withLockedValue { state in
-            defer { state.isRunning = true }
-            return !state.isRunning
-        }
-        if mustStart { pool.submit { _ in self.work() } }
-    }
+    func lookAround() { submit([]) }
 
     /// Where it stands now, for the `DiskWatch`.
     var place: DiskWatch.Place {
@@ -71,19 +66,16 @@ final class DiskThread: @unchecked Sendable {
 
     private func work() {
         while true {
-            guard space.look() != .exhausted else {
-                return state.withLockedValue { $0.isRunning = false }
-            }
+            guard hasRoom() else { return state.withLockedValue { $0.isRunning = false } }
             let isCleaning = cleaning == .unfinished
             let batches: [DiskBatch]? = state.withLockedValue { state in
-                defer { state.waiting = [] }
                 let mayClean = isCleaning && !state.isClosing
                 if state.waiting.isEmpty, !mayClean {
                     state.isRunning = false
                     return nil
                 }
                 state.stores += 1
-                return state.waiting
+                return Self.takeFirst(of: &state.waiting)
             }
             guard let batches else { return }
             do {
@@ -98,6 +90,26 @@ final class DiskThread: @unchecked Sendable {
                 fatal(FatalReason(error))
             }
         }
+    }
+
+    /// Looks at the disk if the last look was long ago.
+    private func hasRoom() -> Bool {
+        let now = MonotonicClock.now()
+        guard now >= nextLook else { return space.room != .exhausted }
+        nextLook = now.advanced(by: Limits.spaceLookInterval)
+        return space.look() != .exhausted
+    }
+
+    /// As many batches as one store may hold; all of them, unless they are many and large.
+    private static func takeFirst(of waiting: inout [DiskBatch]) -> [DiskBatch] {
+        var bytes = 0
+        let count = waiting.prefix { batch in
+            guard bytes < Limits.storeBytesMax else { return false }
+            bytes += batch.batch.entries.reduce(0) { $0 + $1.payloadBytes }
+            return true
+        }.count
+        defer { waiting.removeFirst(count) }
+        return Array(waiting[..<count])
     }
 
     /// A slice takes some milliseconds, for which the next commit waits.

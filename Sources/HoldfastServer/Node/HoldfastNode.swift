@@ -35,10 +35,15 @@ package struct HoldfastNode: Service {
         }
         let directory = dataDirectory ?? own.dataDirectory ?? ".holdfast/\(own.name)"
         let ports = try await Ports.bind(own)
-        let space = DiskSpace(directory: directory, settings: configuration.space, logger: logger)
+        let space = DiskSpace(directory: directory, marks: configuration.space, logger: logger)
         await space.waitForRoom()
         do {
-            let recovery = NodeRecovery(configuration: configuration, own: own, first: first)
+            let recovery = NodeRecovery(
+                configuration: configuration,
+                own: own,
+                first: first,
+                space: space
+            )
             let recovered = try recovery.open(directory, logger)
             return try await run(configuration, own, ports, recovered, space, logger)
         } catch {

@@ -6,6 +6,10 @@
 //     join        nobody: the node waits until it is added to a cluster that runs
 //
 // After that the members come from the disk alone; the configuration is not asked again.
+//
+// A journal that is damaged, or of which a group has no snapshot left to begin with, is set aside
+// where there are other nodes to get it from again. All groups go on from their snapshots, or from
+// nothing, and are mute until the others have told them what they lack (RaftCore, `Voice.swift`).
 
 import Bytes
 import LogStore
@@ -27,16 +31,61 @@ struct NodeRecovery {
     let configuration: ClusterConfiguration
     let own: NodeConfiguration
     let first: FirstStart
+    /// Of the directory; nil where nobody looks after it.
+    var space: DiskSpace?
+
+    /// What the disk holds.
+    private struct Found {
+        var store: LogStore
+        var groups: [RecoveredGroup]
+        /// Those of the groups' snapshots.
+        var machines: [GroupID: SessionMachine] = [:]
+    }
+
+    private var identity: NodeIdentity {
+        NodeIdentity(cluster: configuration.cluster, node: own.id)
+    }
 
     func open(_ directory: String, _ logger: Logger) throws(StartError) -> RecoveredNode {
         do {
-            let store = try LogStore.open(
-                directory: directory,
-                identity: NodeIdentity(cluster: configuration.cluster, node: own.id),
-                groupCount: configuration.groupCount
-            )
-            var machines: [GroupID: SessionMachine] = [:]
-            let recovered = try store.recover(
+            let found = try readOrRepair(directory, logger)
+            return try make(found, directory, logger)
+        } catch let error as StartError {
+            throw error
+        } catch let error as LogStoreError {
+            throw .reason(FatalReason(error))
+        } catch {
+            throw .reason(.bug("the start from \(directory) failed: \(error)"))
+        }
+    }
+
+    private func readOrRepair(
+        _ directory: String,
+        _ logger: Logger
+    ) throws(LogStoreError) -> Found {
+        do throws(LogStoreError) {
+            return try read(directory, logger)
+        } catch {
+            // Alone, it has nobody to get anything from.
+            guard case .damage(let damage) = error, damage.isOfDisk,
+                configuration.nodes.count > 1
+            else { throw error }
+            try setAside(directory, because: damage, logger)
+            return try read(directory, logger)
+        }
+    }
+
+    private func read(_ directory: String, _ logger: Logger) throws(LogStoreError) -> Found {
+        let store = try LogStore.open(
+            directory: directory,
+            identity: identity,
+            groupCount: configuration.groupCount
+        )
+        // The directory is the node's: from here on its ballast may be given up.
+        space?.look()
+        var machines: [GroupID: SessionMachine] = [:]
+        do throws(LogStoreError) {
+            let groups = try store.recover(
                 progress: { rows, total in
                     logger.info("recovering", metadata: ["rows": "\(rows)", "of": "\(total)"])
                 },
@@ -47,20 +96,46 @@ struct NodeRecovery {
                     )
                 }
             )
-            return try make(store, recovered, machines, directory, logger)
-        } catch let error as StartError {
-            throw error
-        } catch let error as LogStoreError {
-            throw .reason(FatalReason(error))
+            return Found(store: store, groups: groups, machines: machines)
         } catch {
-            throw .reason(.bug("the start from \(directory) failed: \(error)"))
+            store.abandon()
+            throw error
         }
     }
 
+    /// Throws the damage where the node does not know what it has promised.
+    private func setAside(
+        _ directory: String,
+        because damage: Damage,
+        _ logger: Logger
+    ) throws(LogStoreError) {
+        let place: String
+        do throws(LogStoreError) {
+            place = try LogStore.setJournalAside(
+                directory: directory,
+                identity: identity,
+                groupCount: configuration.groupCount
+            )
+        } catch {
+            guard case .damage(let other) = error else { throw error }
+            logger.error(
+                "the log is damaged, and cannot be got again from the others",
+                metadata: ["reason": "\(other)"]
+            )
+            throw .damage(damage)
+        }
+        logger.error(
+            """
+            the log is damaged: this node goes on from its snapshots and gets the rest from the \
+            others; until it has it, it does not vote. Check the disk, and remove 'kept-as' when \
+            'holdfast status' says nothing of it any more
+            """,
+            metadata: ["damage": "\(damage)", "kept-as": "\(place)"]
+        )
+    }
+
     private func make(
-        _ store: LogStore,
-        _ recovered: [RecoveredGroup],
-        _ machines: [GroupID: SessionMachine],
+        _ found: Found,
         _ directory: String,
         _ logger: Logger
     ) throws -> RecoveredNode {
@@ -69,17 +144,19 @@ struct NodeRecovery {
             node: own.id,
             groupCount: UInt16(configuration.groupCount),
             version: .latest,
-            incarnation: Incarnation(rawValue: store.incarnation)
+            incarnation: Incarnation(rawValue: found.store.incarnation)
         )
         // A first start that was cut short may have made some of the snapshots.
-        let isNew = recovered.contains { $0.snapshot == nil }
+        let isNew = found.groups.contains { $0.snapshot == nil && !$0.hardState.isMute }
         let admissions = try PeerAdmissions(directory: directory, own: hello, isNew: isNew)
-        let members = founders(recovered)
+        let founders = try founders(directory, found.groups)
         var replicas: [Replica] = []
-        for group in recovered {
+        for group in found.groups {
             for passedOver in group.passedOver {
                 logger.error(
-                    "a snapshot cannot be used; an older one and the log stand for it",
+                    group.snapshot == nil
+                        ? "a snapshot cannot be used; the others send one"
+                        : "a snapshot cannot be used; an older one and the log stand for it",
                     metadata: [
                         "group": "\(group.group.rawValue)", "file": "\(passedOver.file)",
                         "kept-as": "\(passedOver.keptAs)", "reason": "\(passedOver.reason)",
@@ -87,12 +164,17 @@ struct NodeRecovery {
                 )
             }
             replicas.append(
-                try replica(group, machines[group.group], members, store.snapshots)
+                try replica(
+                    group,
+                    found.machines[group.group],
+                    founders,
+                    found.store.snapshots
+                )
             )
         }
         checkAddress(replicas, logger)
         return RecoveredNode(
-            store: store,
+            store: found.store,
             hello: hello,
             admissions: admissions,
             replicas: replicas
@@ -116,13 +198,25 @@ struct NodeRecovery {
         }
     }
 
-    /// Whom a new directory's snapshots name. One that was begun is finished as it was begun.
-    private func founders(_ recovered: [RecoveredGroup]) -> Membership {
-        if let begun = recovered.lazy.compactMap(\.snapshot).first { return begun.membership }
-        switch first {
-        case .bootstrap: return Membership(bootstrap: configuration.nodes)
-        case .join: return .none
+    /// Whom the first snapshots name; of no interest where every group has one. A directory that
+    /// was begun is finished as it was begun.
+    private func founders(
+        _ directory: String,
+        _ groups: [RecoveredGroup]
+    ) throws(StartError) -> Membership {
+        guard groups.contains(where: { $0.snapshot == nil }) else { return .none }
+        let file = Founders(directory: directory)
+        if let founders = try file.read() { return founders }
+        guard groups.allSatisfy({ $0.snapshot == nil && !$0.hardState.isMute }) else {
+            throw file.unusable("missing")
         }
+        let founders: Membership
+        switch first {
+        case .bootstrap: founders = Membership(bootstrap: configuration.nodes)
+        case .join: founders = .none
+        }
+        try file.write(founders)
+        return founders
     }
 
     private func replica(

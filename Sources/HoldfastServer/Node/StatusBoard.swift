@@ -13,6 +13,8 @@ struct GroupStatus: Sendable {
     var commit = LogIndex.zero
     var applied = LogIndex.zero
     var last = LogIndex.zero
+    /// This node has lost a part of the log, and gets it again from the others.
+    var isMute = false
     /// The newest membership of the log.
     var membership = Membership.none
     /// Where each member stands, by a leader.

@@ -92,12 +92,12 @@ final class PeerHandler: ChannelInboundHandler {
             for (group, message) in heartbeats {
                 reactor.received(message, for: group, at: now)
             }
-        case (.condition(let condition), .open(let peer)):
-            guard isFor(peer, from: condition.from, to: condition.to) else {
-                return refuse("a condition that is not from this peer to this node", context)
+        case (.roomNotice(let notice), .open(let peer)):
+            guard isFor(peer, from: notice.from, to: notice.to) else {
+                return refuse("a notice that is not from this peer to this node", context)
             }
-            reactor.learned(condition)
-        case (.hello, _), (.message, _), (.heartbeats, _), (.condition, _):
+            reactor.learned(notice)
+        case (.hello, _), (.message, _), (.heartbeats, _), (.roomNotice, _):
             refuse("a hello must come first, and once", context)
         }
     }

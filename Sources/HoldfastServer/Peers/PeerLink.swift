@@ -138,13 +138,13 @@ final class PeerLink {
     /// full.
     func tell(isShortOfRoom: Bool) {
         guard case .open = state, toldShortOfRoom != isShortOfRoom else { return }
-        let condition = Condition(
+        let notice = RoomNotice(
             from: reactor.node.id,
             to: peer.id,
             isShortOfRoom: isShortOfRoom
         )
         // An older release is not told: it knows nobody who is short of room.
-        guard case .written = encoder.encode(condition, into: &buffer) else { return }
+        guard case .written = encoder.encode(notice, into: &buffer) else { return }
         toldShortOfRoom = isShortOfRoom
         reactor.scheduleTurn()
     }

@@ -46,6 +46,7 @@ extension Reactor {
         status.applied = group.replica.applied
         status.last = raft.log.last.index
         status.membership = raft.membership
+        status.isMute = raft.isMute
         if raft.isLeader { status.progress = raft.progress.map(MemberProgress.init) }
         status.values = gauges.values
         status.sessions = gauges.sessions
@@ -53,10 +54,24 @@ extension Reactor {
         node.board.update(group.id, status)
     }
 
+    /// A group that had lost a part of its log has all of it again.
+    private func reportVoice(of group: LocalGroup) {
+        let isMute = group.replica.raft.isMute
+        defer { group.wasMute = isMute }
+        guard group.wasMute, !isMute else { return }
+        node.logger.notice(
+            "the log is whole again: this node votes",
+            metadata: ["group": "\(group.id.rawValue)"]
+        )
+    }
+
     /// Called each tick.
     func balanceLeaders() {
         if ticks.isMultiple(of: 5) {
-            for case let group? in groups { publish(group) }
+            for case let group? in groups {
+                publish(group)
+                reportVoice(of: group)
+            }
         }
         balance.wait -= 1
         guard balance.wait <= 0 || balance.isDraining else { return }

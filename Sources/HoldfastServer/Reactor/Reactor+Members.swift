@@ -59,10 +59,10 @@ extension Reactor {
     }
 
     /// A peer says how it is, on the connection of one reactor.
-    func learned(_ condition: Condition) {
+    func learned(_ notice: RoomNotice) {
         for other in reactors {
             other.loop.execute {
-                other.peers[condition.from]?.isShortOfRoom = condition.isShortOfRoom
+                other.peers[notice.from]?.isShortOfRoom = notice.isShortOfRoom
             }
         }
     }

@@ -33,6 +33,8 @@ final class LocalGroup {
     var changes: [ChangeToken: ReplyTarget] = [:]
     var lastChange: UInt64 = 0
     var part = Part.unknown
+    /// Whether it had lost a part of its log when that was looked at last.
+    var wasMute = false
     /// Reads whose lease ended while they were read; they ask anew when the turn is over.
     var lateReads: [GroupRequest] = []
 
@@ -181,7 +183,7 @@ final class Reactor: @unchecked Sendable {
     }
 
     private func watchSpace() {
-        let largest = node.board.snapshot().map(\.memoryBytes).max() ?? 0
+        let largest = node.board.snapshot().lazy.map(\.memoryBytes).max() ?? 0
         node.space.expect(snapshotOf: largest)
         node.disk.lookAround()
     }

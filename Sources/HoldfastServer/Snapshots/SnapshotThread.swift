@@ -144,7 +144,7 @@ final class SnapshotThread: @unchecked Sendable {
                 encoder: SnapshotEncoder(job.cut.machine)
             )
         } catch {
-            abandon(job, error)
+            abandonOrEnd(job, error)
         }
     }
 
@@ -161,7 +161,7 @@ final class SnapshotThread: @unchecked Sendable {
             }
             try current.writer.finish()
         } catch {
-            return abandon(current.job, error)
+            return abandonOrEnd(current.job, error)
         }
         let job = current.job
         logger.debug(
@@ -176,19 +176,20 @@ final class SnapshotThread: @unchecked Sendable {
     }
 
     /// The last of the room is for the log.
-    private static let noRoom = LogStoreError.io(
-        call: "writing a snapshot",
-        reason: "there is no room on the disk"
-    )
+    private static let noRoom = "there is no room on the disk; make some"
 
     /// A file that was not finished is gone, and the log goes back as far as before: nothing is
     /// lost. Where the disk is at its end, the next commit says so. Only where a name may be lost
     /// the node ends: a later snapshot could be taken for durable and not be.
-    private func abandon(_ job: CutJob, _ error: LogStoreError) {
+    private func abandonOrEnd(_ job: CutJob, _ error: LogStoreError) {
         if case .namesNotDurable = error { fatal(FatalReason(error)) }
+        abandon(job, "\(error)")
+    }
+
+    private func abandon(_ job: CutJob, _ reason: String) {
         logger.error(
             "snapshot could not be stored; the log grows until the next one is",
-            metadata: ["group": "\(job.group.rawValue)", "reason": "\(error)"]
+            metadata: ["group": "\(job.group.rawValue)", "reason": "\(reason)"]
         )
         job.reactor.settle(job.group) { $0.snapshotAbandoned() }
     }
@@ -232,7 +233,9 @@ final class SnapshotThread: @unchecked Sendable {
 
     private func doKeep(_ chunk: ReceivedChunk, _ group: GroupID, _ reactor: Reactor) {
         do {
-            guard space.room != .exhausted else { throw Self.noRoom }
+            guard space.room != .exhausted else {
+                throw LogStoreError.io(call: "write", reason: Self.noRoom)
+            }
             if chunk.offset == 0 {
                 receivers[group] = try files.receiver(of: group, at: chunk.mark)
             }

@@ -100,6 +100,9 @@ enum Narrator {
             "of the snapshot at \(position(response.position)) I want byte \(response.wanted)"
         case .fingerprint(let fingerprint):
             "my machine at \(fingerprint.index.rawValue) is \(fingerprint.value)"
+        case .voiceRequest(let request):
+            "I have lost what I had, but for your log through \(request.agreed.rawValue)"
+        case .voiceResponse(let response): "my log ends at \(response.last.rawValue)"
         }
     }
 

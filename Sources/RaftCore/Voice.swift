@@ -1,0 +1,95 @@
+// A node that has lost a part of what it had stored, and knows that it has. Its term and its vote
+// are kept apart from the log and are not lost (else it would have to come back as another node);
+// but it may lack entries that it has acknowledged. Compare "Protocol-Aware Recovery for
+// Consensus-Based Storage" (Alagappan et al., FAST 2018).
+//
+// It is mute: it grants no vote and does not campaign. Otherwise it follows, stores and
+// acknowledges like any other. It gets its voice back when it has all again that it can ever have
+// acknowledged:
+//
+//     mute            a leader is known: it is asked for its last entry, again and again
+//     mute, told      this log becomes that leader's up to there, durably
+//     voice           what the node said before may be counted on again
+//
+// Why that is enough. Let e be an entry that the node had acknowledged, in term t. The leader that
+// answers has a term of at least t, since the node remembers its term. If it is t, the entry is
+// that leader's, which had it before it was asked. If it is later and e is or will be committed,
+// the leader has e by Leader Completeness (Raft figure 3): every majority that elected a leader
+// since has a voter that holds e and is not mute, which is what muteness is for. And what the node
+// acknowledges while it is mute, it holds.
+//
+// An answer counts in the process that asked: one of before was made before the last loss.
+
+/// What a mute node knows of its way back.
+struct LostVoice: Hashable, Sendable {
+    /// Names this process's question.
+    let token: UInt64
+    /// Up to where this log is known to be that of the term's leader.
+    var agreed: LogIndex
+    /// The last entry of the term's leader, when it answered.
+    var target: LogIndex?
+    /// Ticks until the question is asked again.
+    var rest = 0
+
+    init(token: UInt64, agreed: LogIndex) {
+        self.token = token
+        self.agreed = agreed
+    }
+}
+
+extension RaftNode {
+    /// Whether this node may lack entries that it has acknowledged: then it does not vote.
+    package var isMute: Bool { lostVoice != nil }
+
+    /// A new term: its leader has to be asked, and its log be compared with.
+    mutating func forgetAgreement() {
+        lostVoice?.agreed = commit
+        lostVoice?.target = nil
+        lostVoice?.rest = 0
+    }
+
+    /// This log is the leader's up to `index`.
+    mutating func agree(through index: LogIndex) {
+        guard let agreed = lostVoice?.agreed else { return }
+        lostVoice?.agreed = max(agreed, index)
+    }
+
+    /// Called each tick. The question also tells a leader that still believes in what was lost.
+    mutating func askForVoice(_ effects: inout Effects) {
+        guard var lost = lostVoice, role == .follower, let leader else { return }
+        lost.rest -= 1
+        if lost.rest <= 0 {
+            lost.rest = configuration.electionTicks
+            let request = VoiceRequest(token: lost.token, agreed: lost.agreed)
+            effects.send.append(envelope(to: leader, .voiceRequest(request)))
+        }
+        lostVoice = lost
+    }
+
+    /// At the leader.
+    mutating func answerVoice(
+        _ request: VoiceRequest,
+        from follower: NodeID,
+        _ effects: inout Effects
+    ) {
+        guard role == .leader, let index = progressIndex(of: follower) else { return }
+        progress[index].isActive = true
+        if progress[index].match > request.agreed { progress[index].lost(after: request.agreed) }
+        let response = VoiceResponse(token: request.token, last: log.last.index)
+        effects.send.append(envelope(to: follower, .voiceResponse(response)))
+    }
+
+    mutating func takeVoice(_ response: VoiceResponse, from sender: NodeID) {
+        guard let lost = lostVoice, lost.token == response.token, sender == leader else { return }
+        // Each answer of this leader to this process is enough; the first asks for least.
+        lostVoice?.target = min(lost.target ?? response.last, response.last)
+    }
+
+    /// Called when a turn ends.
+    mutating func regainVoice() {
+        guard let lost = lostVoice, let target = lost.target, lost.agreed >= target,
+            log.durable >= target
+        else { return }
+        lostVoice = nil
+    }
+}
