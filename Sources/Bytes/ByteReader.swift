@@ -18,6 +18,15 @@ package struct ByteReader: Sendable {
         self.init(bytes[...])
     }
 
+    /// Reads what stands before the last four bytes, which are its CRC-32C; throws where they are
+    /// not.
+    package init(checked bytes: ArraySlice<UInt8>) throws(DecodeError) {
+        let content = bytes.dropLast(4)
+        var trailer = ByteReader(bytes.suffix(4))
+        guard try trailer.readUInt32() == CRC32C.checksum(content) else { throw .checksumMismatch }
+        self.init(content)
+    }
+
     /// How many bytes have not been read yet.
     @inline(__always)
     package var remaining: Int { bytes.endIndex - position }

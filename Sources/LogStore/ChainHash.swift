@@ -90,11 +90,14 @@ struct ChainHash {
     }
 }
 
-extension ChainValue {
+extension ChainMark {
     /// What the first row of a directory continues.
     init(startOf identity: Identity) {
-        self = ChainHash.value(of: identity.encoded)
+        self.init(sequence: 0, chain: ChainHash.value(of: identity.encoded))
     }
+}
+
+extension ChainValue {
     /// The value after `block`, where `self` is the one after what precedes it.
     func continued(by block: ArraySlice<UInt8>) -> ChainValue {
         let own = ChainHash.value(of: Array(block))

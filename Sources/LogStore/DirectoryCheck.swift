@@ -149,7 +149,6 @@ package struct DirectoryCheck {
     ) throws(LogStoreError) -> [RecoveredGroup]? {
         let database = path + DataDirectory.databaseName
         let sidecarPath = path + DataDirectory.sidecarName
-        let walExisted = access(path + DataDirectory.walName, F_OK) == 0
         var status = stat()
         guard stat(database, &status) == 0 else {
             // A start that has set the journal aside ended before it had begun a new one.
@@ -170,11 +169,9 @@ package struct DirectoryCheck {
         return try noting(.repaired) { check in
             let sidecar = try Sidecar(path: sidecarPath, initially: nil)
             defer { sidecar.close() }
-            defer { check.removeEmptyLog(unless: walExisted) }
-            let journal = try Journal(inspecting: database)
-            let groups = Result { try check.read(journal, try sidecar.read().row, identity) }
-            try journal.close()
-            return try groups.get()
+            return try Journal.inspect(database) { journal in
+                try check.read(journal, try sidecar.read().row, identity)
+            }
         }
     }
 
@@ -183,12 +180,7 @@ package struct DirectoryCheck {
         _ durable: ChainMark,
         _ identity: Identity
     ) throws -> [RecoveredGroup] {
-        var reading = try JournalReading(
-            journal,
-            durable: durable,
-            origin: ChainMark(sequence: 0, chain: ChainValue(startOf: identity)),
-            groupCount: identity.groupCount
-        )
+        var reading = try JournalReading(journal, durable: durable, identity: identity)
         let progress = progress
         try reading.readRows(progress: { progress("rows of the log", $0, $1) }) { _, bytes in
             report.rows += 1
@@ -197,13 +189,6 @@ package struct DirectoryCheck {
         let groups = try reading.groups()
         report.entries = groups.reduce(0) { $0 + $1.entries.count }
         return groups
-    }
-
-    /// SQLite makes an empty write-ahead log where there is none.
-    private func removeEmptyLog(unless existed: Bool) {
-        var status = stat()
-        let name = path + DataDirectory.walName
-        if !existed, stat(name, &status) == 0, status.st_size == 0 { unlink(name) }
     }
 
     // MARK: Snapshots

@@ -10,6 +10,7 @@
 import CSQLiteShim
 import Foundation
 import GRDB
+import Glibc
 
 struct Journal {
     private let database: DatabaseQueue
@@ -40,8 +41,27 @@ struct Journal {
         }
     }
 
-    /// Opens a database that must stay as it is, its write-ahead log included.
-    init(inspecting path: String) throws {
+    /// Lets `body` read a database that must stay as it is, its write-ahead log included.
+    static func inspect<Value>(
+        _ path: String,
+        _ body: (Journal) throws -> Value
+    ) throws -> Value {
+        let wal = path + "-wal"
+        let hadLog = access(wal, F_OK) == 0
+        // SQLite makes an empty one where there is none.
+        defer { if !hadLog, isEmpty(wal) { unlink(wal) } }
+        let journal = try Journal(inspecting: path)
+        let result = Result { try body(journal) }
+        try journal.close()
+        return try result.get()
+    }
+
+    private static func isEmpty(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_size == 0
+    }
+
+    private init(inspecting path: String) throws {
         var configuration = Configuration()
         configuration.label = "log"
         configuration.prepareDatabase { database in

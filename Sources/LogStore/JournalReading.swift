@@ -19,15 +19,11 @@ struct JournalReading {
     var last: ChainMark { recovery.last }
 
     /// Finds where the journal begins. Before that moved, the sidecar was synced: what it says,
-    /// `durable`, cannot be older. `origin` is where the directory began.
-    init(
-        _ journal: Journal,
-        durable: ChainMark,
-        origin: ChainMark,
-        groupCount: Int
-    ) throws {
+    /// `durable`, cannot be older. `identity` is the directory's.
+    init(_ journal: Journal, durable: ChainMark, identity: Identity) throws {
         self.journal = journal
         self.durable = durable
+        let origin = ChainMark(startOf: identity)
         guard let start = try journal.start(), start.sequence > 0 || start == origin else {
             throw LogStoreError.damage(.start)
         }
@@ -39,7 +35,7 @@ struct JournalReading {
             throw LogStoreError.damage(.otherHistory(sequence: start.sequence))
         }
         self.start = start
-        recovery = Recovery(groupCount: groupCount, start: start)
+        recovery = Recovery(groupCount: identity.groupCount, start: start)
     }
 
     /// Reads all rows, and hands out what each says and how long it is. `progress` is told the rows

@@ -50,46 +50,35 @@ extension LogStore {
         let contents = try sidecar.read()
         guard votes.writes >= contents.votes else { throw .damage(.oldVotes) }
         guard access(directory.databasePath, F_OK) == 0 else { return }
-        for record in try lastRecords(directory, contents) {
-            let kept = votes.records[Int(record.group.rawValue)]
-            let isKept =
-                kept.term > record.state.term
-                || (kept.term == record.state.term
-                    && (record.state.vote == nil || kept.vote == record.state.vote))
-            guard isKept else { throw .damage(.oldVotes) }
+        let states = try lastStates(directory, contents)
+        guard states.allSatisfy({ votes.records[Int($0.rawValue)].covers($1) }) else {
+            throw .damage(.oldVotes)
         }
     }
 
     /// The hard states of the rows that can be read, up to the first that cannot.
-    private static func lastRecords(
+    private static func lastStates(
         _ directory: DataDirectory,
         _ durable: Sidecar.Contents
-    ) throws(LogStoreError) -> [(group: GroupID, state: HardState)] {
-        var records: [GroupID: HardState] = [:]
+    ) throws(LogStoreError) -> [GroupID: HardState] {
+        var states: [GroupID: HardState] = [:]
         do {
-            let journal = try Journal(inspecting: directory.databasePath)
-            let rows = Result {
+            try Journal.inspect(directory.databasePath) { journal in
                 var reading = try JournalReading(
                     journal,
                     durable: durable.row,
-                    origin: ChainMark(
-                        sequence: 0,
-                        chain: ChainValue(startOf: directory.identity)
-                    ),
-                    groupCount: directory.identity.groupCount
+                    identity: directory.identity
                 )
                 try reading.readRows(progress: nil) { parts, _ in
-                    for part in parts { records[part.group] = part.hardState }
+                    for part in parts { states[part.group] = part.hardState }
                 }
             }
-            try journal.close()
-            try rows.get()
         } catch {
             // That it is damaged is why we are here; anything else is not known to be.
             let reason = failure("reading the journal", error)
             guard case .damage = reason else { throw reason }
         }
-        return records.map { ($0.key, $0.value) }
+        return states
     }
 
     /// A directory for what is set aside.

@@ -19,17 +19,17 @@ extension LogStore {
             var reading = try JournalReading(
                 journal,
                 durable: durable.row,
-                origin: origin,
-                groupCount: groupCount
+                identity: directory.identity
             )
             map = JournalMap(groupCount: groupCount, firstRow: reading.start.sequence + 1)
             try reading.readRows(progress: progress) { map.take($0, bytes: $1) }
             last = reading.last
             var groups = try reading.groups()
             let names = try snapshots.names(groupCount: groupCount)
+            let hadVotes = votes != nil
             let changed = try keepVotes(of: &groups, durable)
             for place in groups.indices {
-                try chooseSnapshot(for: &groups[place], names[place], load)
+                try chooseSnapshot(for: &groups[place], names[place], hadVotes: hadVotes, load)
             }
             hardStates = groups.map(\.hardState)
             mayHaveRubbish = reading.start.sequence > 0
@@ -54,8 +54,7 @@ extension LogStore {
         for (place, record) in (votes?.records ?? []).enumerated() {
             let state = groups[place].hardState
             guard record != VoteRecord(state) else { continue }
-            let isVoteKept = state.vote == nil || record.vote == state.vote
-            guard record.term > state.term || (record.term == state.term && isVoteKept) else {
+            guard record.covers(state) else {
                 isCurrent = false
                 continue
             }
@@ -85,6 +84,7 @@ extension LogStore {
     private func chooseSnapshot(
         for group: inout RecoveredGroup,
         _ names: [SnapshotName],
+        hadVotes: Bool,
         _ load: SnapshotLoader
     ) throws(LogStoreError) {
         let found = snapshots.firstUsable(of: names, from: group.base.index, load)

@@ -23,8 +23,6 @@ package final class LogStore {
     let sidecar: Sidecar
     /// Nil until the journal was read, where the directory has none that can be read.
     var votes: VoteFile?
-    /// Whether it could be read when the store was opened.
-    let hadVotes: Bool
     let groupCount: Int
     /// The row 0, which nobody stores: what the first row continues.
     let origin: ChainMark
@@ -90,7 +88,7 @@ package final class LogStore {
         self.directory = directory
         let identity = directory.identity
         groupCount = identity.groupCount
-        origin = ChainMark(sequence: 0, chain: ChainValue(startOf: identity))
+        origin = ChainMark(startOf: identity)
         last = origin
         map = JournalMap(groupCount: groupCount, firstRow: 1)
         hardStates = [HardState](repeating: HardState(), count: groupCount)
@@ -104,7 +102,6 @@ package final class LogStore {
         // snapshots without either: they are made last.
         let isNew = access(directory.databasePath, F_OK) != 0
         votes = try Self.votes(of: directory, groupCount)
-        hadVotes = votes != nil
         // Where a damaged journal was set aside, a new one is begun beside old snapshots.
         let wasSetAside = votes?.records.allSatisfy(\.isMute) == true
         // A file of votes is only ever made after a journal, and a log that is written ahead

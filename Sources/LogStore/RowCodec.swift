@@ -137,11 +137,7 @@ enum RowCodec {
     static func decode(_ row: [UInt8]) throws(DecodeError) -> (chain: ChainValue, parts: [RowPart])
     {
         guard row.count >= 26 else { throw .truncated }
-        var trailer = ByteReader(row[(row.count - 4)...])
-        guard try trailer.readUInt32() == CRC32C.checksum(row[..<(row.count - 4)]) else {
-            throw .checksumMismatch
-        }
-        var reader = ByteReader(row[..<(row.count - 4)])
+        var reader = try ByteReader(checked: row[...])
         let version = try reader.readUInt8()
         guard version == Self.version else { throw .unknownTag(version) }
         let flags = try reader.readUInt8()

@@ -49,16 +49,12 @@ struct Sidecar {
         let count = bytes.withUnsafeMutableBytes { pread(file, $0.baseAddress, $0.count, 0) }
         guard count == Self.byteCount else { throw .damage(.sidecar) }
         do {
-            var reader = ByteReader(bytes)
+            var reader = try ByteReader(checked: bytes[...])
             let mark = ChainMark(
                 sequence: try reader.readUInt64(),
                 chain: ChainValue(high: try reader.readUInt64(), low: try reader.readUInt64())
             )
-            let contents = Contents(row: mark, votes: try reader.readUInt64())
-            guard try reader.readUInt32() == CRC32C.checksum(bytes[..<(bytes.count - 4)]) else {
-                throw DecodeError.checksumMismatch
-            }
-            return contents
+            return Contents(row: mark, votes: try reader.readUInt64())
         } catch {
             throw .damage(.sidecar)
         }

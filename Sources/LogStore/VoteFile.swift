@@ -31,6 +31,12 @@ struct VoteRecord: Hashable {
         vote = state.vote
         isMute = state.isMute
     }
+
+    /// Whether all that `state` promises to candidates is in it.
+    func covers(_ state: HardState) -> Bool {
+        if term != state.term { return term > state.term }
+        return state.vote == nil || vote == state.vote
+    }
 }
 
 struct VoteFile {
@@ -186,10 +192,7 @@ struct VoteFile {
         _ bytes: [UInt8],
         _ groupCount: Int
     ) throws(DecodeError) -> Contents {
-        let body = bytes[..<(bytes.count - 4)]
-        var trailer = ByteReader(bytes[(bytes.count - 4)...])
-        guard try trailer.readUInt32() == CRC32C.checksum(body) else { throw .checksumMismatch }
-        var reader = ByteReader(body)
+        var reader = try ByteReader(checked: bytes[...])
         let writes = try reader.readUInt64()
         guard try reader.readUInt32() == UInt32(clamping: groupCount) else {
             throw .invalid("number of groups in a file of votes")

@@ -143,7 +143,6 @@ extension Incarnation {
 
 extension KnownPeers {
     private static let formatVersion: UInt8 = 1
-    private static let checksumBytes = 4
 
     /// What the owner keeps in a file.
     package var encoded: [UInt8] {
@@ -165,10 +164,7 @@ extension KnownPeers {
     /// with nobody known.
     package init(encoded bytes: ArraySlice<UInt8>, own hello: Hello) throws(DecodeError) {
         self.init(own: hello)
-        let content = bytes.dropLast(Self.checksumBytes)
-        var trailer = ByteReader(bytes.suffix(Self.checksumBytes))
-        guard try trailer.readUInt32() == CRC32C.checksum(content) else { throw .checksumMismatch }
-        var reader = ByteReader(content)
+        var reader = try ByteReader(checked: bytes)
         let version = try reader.readUInt8()
         guard version == Self.formatVersion else { throw .unknownTag(version) }
         guard try reader.readCluster() == cluster else { throw .invalid("of another cluster") }

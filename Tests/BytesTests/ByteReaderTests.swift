@@ -61,6 +61,27 @@ struct ByteReaderTests {
         #expect(throws: DecodeError.truncated) { try negative.readBytes(count: -1) }
     }
 
+    @Test("bytes that end with their checksum are read without it, and no others are read")
+    func checked() throws {
+        var writer = ByteWriter()
+        writer.write([1, 2, 3])
+        writer.write(CRC32C.checksum([1, 2, 3]))
+        var reader = try ByteReader(checked: writer.bytes[...])
+        #expect(Array(reader.readRest()) == [1, 2, 3])
+        for bit in 0..<writer.count * 8 {
+            var changed = writer.bytes
+            changed[bit / 8] ^= 1 << UInt8(bit % 8)
+            #expect(throws: DecodeError.checksumMismatch) {
+                try ByteReader(checked: changed[...])
+            }
+        }
+        for length in 0..<4 {
+            #expect(throws: DecodeError.truncated) {
+                try ByteReader(checked: writer.bytes.prefix(length))
+            }
+        }
+    }
+
     @Test("left-over bytes are named")
     func trailing() {
         let reader = ByteReader([1, 2])

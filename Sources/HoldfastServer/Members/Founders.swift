@@ -51,14 +51,11 @@ struct Founders {
     private static let bytesMax = 16 * 1024
 
     private static func decode(_ bytes: [UInt8]) -> Membership? {
-        guard bytes.count >= 4 else { return nil }
-        let body = bytes[..<(bytes.count - 4)]
-        var trailer = ByteReader(bytes[(bytes.count - 4)...])
-        do {
-            guard try trailer.readUInt32() == CRC32C.checksum(body) else { return nil }
+        do throws(DecodeError) {
+            var reader = try ByteReader(checked: bytes[...])
+            return Membership(encoded: reader.readRest())
         } catch {
             return nil
         }
-        return Membership(encoded: body)
     }
 }

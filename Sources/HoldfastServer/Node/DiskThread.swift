@@ -108,6 +108,10 @@ final class DiskThread: @unchecked Sendable {
             bytes += batch.batch.entries.reduce(0) { $0 + $1.payloadBytes }
             return true
         }.count
+        guard count < waiting.count else {
+            defer { waiting = [] }
+            return waiting
+        }
         defer { waiting.removeFirst(count) }
         return Array(waiting[..<count])
     }

@@ -125,8 +125,7 @@ enum SnapshotFormat {
     }
 
     static func header(_ bytes: [UInt8]) throws(DecodeError) -> SnapshotHeader {
-        try expectChecksum(bytes)
-        var reader = ByteReader(bytes[..<(bytes.count - 4)])
+        var reader = try ByteReader(checked: bytes[...])
         // The magic and the version were read before.
         _ = try reader.readBytes(count: 5)
         let cluster = ClusterID(high: try reader.readUInt64(), low: try reader.readUInt64())
@@ -178,8 +177,7 @@ enum SnapshotFormat {
     }
 
     static func totals(_ bytes: [UInt8]) throws(DecodeError) -> Totals {
-        try expectChecksum(bytes)
-        var reader = ByteReader(bytes[..<(bytes.count - 4)])
+        var reader = try ByteReader(checked: bytes[...])
         let tag = try reader.readUInt8()
         guard tag == Kind.trailer.rawValue else { throw .unknownTag(tag) }
         return Totals(
@@ -187,13 +185,5 @@ enum SnapshotFormat {
             bytes: try reader.readUInt64(),
             chain: ChainValue(high: try reader.readUInt64(), low: try reader.readUInt64())
         )
-    }
-
-    private static func expectChecksum(_ bytes: [UInt8]) throws(DecodeError) {
-        guard bytes.count >= 4 else { throw .truncated }
-        var trailer = ByteReader(bytes[(bytes.count - 4)...])
-        guard try trailer.readUInt32() == CRC32C.checksum(bytes[..<(bytes.count - 4)]) else {
-            throw .checksumMismatch
-        }
     }
 }
