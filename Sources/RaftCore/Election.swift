@@ -28,8 +28,14 @@ extension RaftNode {
     /// Dissertation section 4.2.2: "a server that is not part of its own latest configuration
     /// should still start new elections, as it might still be needed until the C_new entry is
     /// committed". Nobody else may have that entry yet. Its own vote does not count then.
+    ///
+    /// So should one that is not part of it yet, where somebody counts on its vote by an entry that
+    /// was never committed, but is behind it: neither could that one win, nor whoever needs its
+    /// vote. One question, one campaign.
     var mayCampaign: Bool {
-        !isMute && (membership.isVoter(id) || history.membership(at: commit).isVoter(id))
+        guard !isMute else { return false }
+        return membership.isVoter(id) || history.membership(at: commit).isVoter(id)
+            || isAskedFromBehind
     }
 
     private mutating func tickLeader(_ effects: inout Effects) {
@@ -115,6 +121,7 @@ extension RaftNode {
         leaveLeadership()
         role = .preCandidate
         leader = nil
+        isAskedFromBehind = false
         ballot.record(id, granted: true)
         let request = PreVoteRequest(proposedTerm: term.next, last: log.last)
         for voter in membership.voters where voter != id {
@@ -169,9 +176,9 @@ extension RaftNode {
         from candidate: NodeID,
         _ effects: inout Effects
     ) {
-        let granted =
-            !hearsLeader && !isMute && request.proposedTerm > term
-            && request.last.isAtLeastAsUpToDate(as: log.last)
+        let isBehind = !request.last.isAtLeastAsUpToDate(as: log.last)
+        if isBehind, !hearsLeader { isAskedFromBehind = true }
+        let granted = !hearsLeader && !isMute && request.proposedTerm > term && !isBehind
         let answer = PreVoteResponse(proposedTerm: request.proposedTerm, granted: granted)
         effects.send.append(envelope(to: candidate, .preVoteResponse(answer)))
     }

@@ -78,9 +78,12 @@ extension RaftNode {
         if commit < before.commit { return "commit fell" }
         if snapshot.position.index < before.snapshot.position.index { return "snapshot went back" }
         if log.base.index < before.log.base.index { return "the base of the log went back" }
+        // In a new term nobody has its vote yet.
+        if before.isMute, vote != (term == before.term ? before.vote : nil) {
+            return "a mute node votes"
+        }
         if term == before.term {
             if let old = before.vote, vote != old { return "the vote changed within a term" }
-            if before.isMute, vote != before.vote { return "a mute node votes" }
             if let old = before.leader, let new = leader, new != old {
                 return "two leaders in one term"
             }

@@ -108,9 +108,12 @@ extension RaftNode {
         guard role == .leader, history.currentIndex <= commit else { return }
         if membership.isJoint {
             appendMembership(membership.leavingJoint)
+        } else if !hasCommittedInTerm {
+            // One that is no voter was elected for what its log has: the others need it first.
+            return
         } else if !membership.isVoter(id) {
             leaveGroup(&effects)
-        } else if hasCommittedInTerm, transfer == nil, let id = learnerToPromote {
+        } else if transfer == nil, let id = learnerToPromote {
             let promoted = membership.promoting(id)
             if isReachable(promoted) { appendMembership(promoted) }
         }

@@ -43,6 +43,9 @@ package struct RaftNode: Sendable {
     var random: SplitMix64
     /// The time of the inputs, by this node's clock.
     var now: Instant
+    /// Since this node heard a leader or campaigned, somebody asked for its vote without what its
+    /// log has.
+    var isAskedFromBehind = false
     /// Until then this node votes for nobody: see `Lease.swift`.
     var promiseEnd: Instant
 

@@ -116,6 +116,7 @@ extension RaftNode {
         }
         if role != .follower { becomeFollower(term: term, leader: sender) }
         leader = sender
+        isAskedFromBehind = false
         electionElapsed = 0
         renewPromise()
         return true

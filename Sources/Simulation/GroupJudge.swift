@@ -38,6 +38,30 @@ struct DurableShadow {
         return offset <= lost.count && lost[offset - 1] == term
     }
 
+    /// What is wrong with a mute node that gets its voice back as `raft`; nil where nothing is. It
+    /// must have, durably, everything that it had before and that its leader has, and be in
+    /// agreement with where the leader's term begins: the leader had both when it was asked.
+    func brokenVoice(of raft: RaftNode, leader: RaftNode) -> String? {
+        func lacks(_ position: LogPosition) -> Bool {
+            guard position.index > raft.log.base.index, position.index > leader.log.base.index,
+                leader.log.contains(position)
+            else { return false }
+            return !raft.log.contains(position) || raft.log.durable < position.index
+        }
+        for (offset, term) in (lost ?? []).enumerated() {
+            let index = lostBase.advanced(by: offset + 1)
+            if lacks(LogPosition(term: term, index: index)) {
+                return "has its voice back without entry \(index.rawValue), which it had"
+            }
+        }
+        // Where the beginning was cut off, nothing is known of it.
+        guard leader.log.base.term < leader.term else { return nil }
+        let start = leader.log.slice(after: leader.log.base.index, through: leader.log.last.index)
+            .first { $0.term == leader.term }
+        guard let start, lacks(start.position) else { return nil }
+        return "has its voice back in a term whose beginning it has not"
+    }
+
     mutating func stored(_ batch: PersistBatch) {
         if !batch.hardState.isMute { lost = nil }
         term = batch.hardState.term

@@ -62,6 +62,8 @@ final class Process {
     var applied = LogIndex.zero
     /// The Raft node as the turn found it, for the judges.
     var before: RaftNode?
+    /// The room on its disk, as far as it knew, when the turn began.
+    var roomBefore = Room.ample
     /// The term in which the last turn's reads were confirmed; it may have been over in the same
     /// turn.
     var termOfReads = Term.zero

@@ -18,6 +18,10 @@ extension Simulator {
         if let broken = raft.brokenTransition(from: before) {
             return fail("\(node.number): \(broken)")
         }
+        let misdeed =
+            brokenVoice(of: raft, before: before, node)
+            ?? brokenRoom(of: raft, before: before, process)
+        if let misdeed { return fail("\(node.number): \(misdeed)") }
         mix(raft.term.rawValue << 32 ^ raft.log.last.index.rawValue << 8 ^ node.id.rawValue)
         let broken =
             GroupJudge.brokenTail(of: raft, before: before)
@@ -44,6 +48,32 @@ extension Simulator {
         judgeMachine(node, process)
         node.membership = raft.membership
         if raft.membership[node.id] != nil { node.wasMember = true }
+    }
+
+    private func brokenVoice(
+        of raft: RaftNode,
+        before: RaftNode,
+        _ node: SimNode
+    ) -> String? {
+        guard before.isMute, !raft.isMute, let leader = raft.leader,
+            let leading = nodes[Int(leader.rawValue) - 1].process?.replica.raft,
+            leading.isLeader, leading.term == raft.term
+        else { return nil }
+        return node.shadow.brokenVoice(of: raft, leader: leading)
+    }
+
+    private func brokenRoom(
+        of raft: RaftNode,
+        before: RaftNode,
+        _ process: Process
+    ) -> String? {
+        guard before.isLeader, raft.isLeader, before.term == raft.term else { return nil }
+        let rooms = [process.roomBefore, process.replica.room]
+        return RoomJudge.broken(
+            raft.log.slice(after: before.log.last.index, through: raft.log.last.index),
+            isLow: rooms.allSatisfy { $0 != .ample },
+            isExhausted: rooms.allSatisfy { $0 == .exhausted }
+        )
     }
 
     /// What a node makes of a hello, by what it was told before.

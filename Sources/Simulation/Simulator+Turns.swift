@@ -56,6 +56,7 @@ extension Simulator {
         process.inbox.removeAll(keepingCapacity: true)
         process.steps.append(.readClocks)
         process.before = process.replica.raft
+        process.roomBefore = process.replica.room
         counts[.turns] += 1
         runSteps(node, process)
     }

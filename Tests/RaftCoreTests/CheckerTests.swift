@@ -68,6 +68,24 @@ struct CheckerTests {
         #expect(rival[1].brokenTransition(from: candidate) == "the vote changed within a term")
     }
 
+    @Test("a mute node that votes, in the term it was in or in a new one", arguments: [0, 1])
+    func muteVote(termSeen: UInt64) {
+        func node(_ vote: NodeID?, in term: Term) -> RaftNode {
+            RaftNode(
+                configuration: RaftConfiguration(id: NodeID(1), seed: 1),
+                hardState: HardState(term: term, vote: vote, isMute: true),
+                snapshot: SnapshotMark(
+                    position: .origin,
+                    membership: Membership(voters: [NodeID(1), NodeID(2)])
+                )
+            )
+        }
+        let before = node(nil, in: Term(termSeen))
+        let after = node(NodeID(2), in: Term(1))
+        #expect(after.brokenTransition(from: before) == "a mute node votes")
+        #expect(node(nil, in: Term(1)).brokenTransition(from: before) == nil)
+    }
+
     private static func candidate() -> RaftNode {
         var cluster = Cluster(size: 3)
         cluster.becomeCandidate(NodeID(1))

@@ -209,6 +209,22 @@ struct DurableShadowTests {
         #expect(shadow.brokenStart(raft(1, term: 4, [entry(1, 1), entry(2, 2)])) == nil)
     }
 
+    @Test("A node that regains its voice without what it had, or in a term that it does not know")
+    func voice() {
+        var shadow = DurableShadow()
+        shadow.stored(batch([entry(1, 1), entry(2, 1), entry(3, 1)], term: 1))
+        shadow.salvaged(base: .zero, [entry(1, 1)])
+        let leader = raft(1, term: 2, [entry(1, 1), entry(2, 1), entry(3, 2), entry(4, 2)])
+        func verdict(_ entries: [Entry]) -> String? {
+            shadow.brokenVoice(of: raft(2, term: 2, entries), leader: leader)
+        }
+        #expect(verdict([entry(1, 1)])?.contains("entry 2, which it had") == true)
+        #expect(verdict([entry(1, 1), entry(2, 1)])?.contains("beginning") == true)
+        let other = [entry(1, 1), entry(2, 1), entry(3, 1), entry(4, 1)]
+        #expect(verdict(other)?.contains("beginning") == true)
+        #expect(verdict([entry(1, 1), entry(2, 1), entry(3, 2)]) == nil)
+    }
+
     @Test("A snapshot stands for what it replaced")
     func base() {
         var shadow = DurableShadow()

@@ -144,7 +144,9 @@ struct VoiceTests {
 
     @Test("what the leader had when it was asked is needed, not what it has committed")
     func wholeLog() {
-        var cluster = Cluster(size: 3)
+        var limits = Limits()
+        limits.appendEntriesMax = 1
+        var cluster = Cluster(size: 3, limits: limits)
         cluster.campaign(one)
         cluster.isolate(two)
         // On nodes 1 and 3, acknowledged, and the acknowledgement is on its way.
@@ -157,9 +159,10 @@ struct VoiceTests {
         #expect(late.contains { $0.appendResponse == .accepted(match: LogIndex(2)) })
         cluster.network = []
         cluster.lose(3, after: 1)
-        // It hears the answer and heartbeats, and gets no entries.
-        cluster.losing = { $0.appendRequest.map { !$0.entries.isEmpty } ?? false }
+        // It agrees with the leader on entry 1, which is committed, and does not get entry 2.
+        cluster.losing = { ($0.appendRequest?.entries.last?.index ?? .zero) >= LogIndex(2) }
         cluster.run(ticks: 30)
+        #expect(cluster[1].commit == LogIndex(1))
         #expect(cluster[3].isMute, "it lacks entry 2, which the leader may commit with its word")
         cluster.network = late
         cluster.deliver(at: 0)
@@ -168,6 +171,51 @@ struct VoiceTests {
         #expect(!cluster[3].isMute)
         #expect(cluster[3].log.last.index >= LogIndex(2))
         #expect(cluster.failure == nil)
+    }
+
+    @Test("a log as long as the leader's is not the leader's")
+    func otherEntries() {
+        // Node 3 has entries of a leader whom nobody followed, up to where the new one's log ends.
+        var cluster = Cluster(size: 3, logs: [1: [1], 2: [1], 3: [1, 1, 1]])
+        cluster.isolate(three)
+        cluster.campaign(two)
+        cluster.propose(1, at: two)
+        cluster.settle()
+        #expect(cluster[2].log.last.index == cluster[3].log.last.index)
+        cluster.lose(3, after: 3)
+        cluster.cuts = []
+        cluster.losing = { $0.appendRequest != nil }
+        cluster.run(ticks: 30)
+        #expect(cluster[3].leader == two)
+        #expect(cluster[3].isMute, "it has not been sent the leader's entries")
+        cluster.losing = nil
+        cluster.run(ticks: 30)
+        #expect(!cluster[3].isMute)
+        #expect(cluster[3].log.last == cluster[2].log.last)
+        #expect(cluster.failure == nil)
+    }
+
+    @Test("what one leader said of its log says nothing of the next one's")
+    func earlierTerm() {
+        var cluster = group()
+        cluster.lose(3, after: 1)
+        // The answer is there and the entries are, but the disk has not said so yet.
+        for _ in 0..<100 where cluster[3].log.last.index < LogIndex(5) {
+            for id in [one, three] { cluster.tick(id) }
+            while !cluster.network.isEmpty { cluster.deliver(at: 0) }
+            cluster.sync(one)
+        }
+        #expect(cluster[3].log.last.index == LogIndex(5))
+        #expect(cluster[3].isMute)
+        let next = cluster[3].term.rawValue + 1
+        let heartbeat = Heartbeat(commit: .zero, round: ReadRound(rawValue: 1))
+        cluster.cuts = []
+        cluster.network = [message(from: 2, to: 3, term: next, .heartbeat(heartbeat))]
+        cluster.deliver(at: 0)
+        #expect(cluster[3].leader == two)
+        for _ in 0..<5 { cluster.sync(three) }
+        #expect(cluster[3].log.durable == LogIndex(5))
+        #expect(cluster[3].isMute, "the new leader has not been asked")
     }
 
     @Test("an answer to a question of an earlier process says nothing")
