@@ -37,6 +37,11 @@ let package = Package(
         .target(name: "Checkers", swiftSettings: settings),
 
         // Row 1.
+        .target(
+            name: "Sealing",
+            dependencies: ["Bytes", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: settings
+        ),
         .target(name: "SessionMachine", dependencies: ["Bytes"], swiftSettings: settings),
 
         .target(
@@ -49,7 +54,7 @@ let package = Package(
         .target(
             name: "LogStore",
             dependencies: [
-                "Bytes", "CSQLiteShim", "RaftCore",
+                "Bytes", "CSQLiteShim", "RaftCore", "Sealing",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: settings
@@ -77,7 +82,7 @@ let package = Package(
             name: "HoldfastServer",
             dependencies: [
                 "Bytes", "Commands", "HoldfastWire", "LogStore", "PeerWire", "RaftCore", "Replica",
-                "SessionMachine",
+                "Sealing", "SessionMachine",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
@@ -125,7 +130,7 @@ let package = Package(
         .executableTarget(
             name: "holdfast",
             dependencies: [
-                "HoldfastClient", "HoldfastServer", "RaftCore",
+                "HoldfastClient", "HoldfastServer", "RaftCore", "Sealing",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -154,7 +159,7 @@ let package = Package(
             name: "HoldfastServerTests",
             dependencies: [
                 "Commands", "HoldfastServer", "HoldfastWire", "LogStore", "PeerWire", "RaftCore",
-                "Replica", "SessionMachine",
+                "Replica", "Sealing", "SessionMachine",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
@@ -165,7 +170,8 @@ let package = Package(
         .testTarget(
             name: "ClusterTests",
             dependencies: [
-                "HoldfastClient", "HoldfastServer", "RaftCore", "holdfast", "holdfastd",
+                "HoldfastClient", "HoldfastServer", "RaftCore", "Sealing", "holdfast",
+                "holdfastd",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings
@@ -196,8 +202,15 @@ let package = Package(
         .testTarget(
             name: "LogStoreTests",
             dependencies: [
-                "Bytes", "LogStore", "RaftCore", "TestKit",
+                "Bytes", "LogStore", "RaftCore", "Sealing", "TestKit",
                 .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "SealingTests",
+            dependencies: [
+                "Bytes", "Sealing", "TestKit", .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings
         ),

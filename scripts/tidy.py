@@ -19,11 +19,12 @@ IMPORTS = {
     "RaftCore": set(),
     "HoldfastWire": {"NIOCore"},
     "SessionMachine": {"Bytes"},
+    "Sealing": {"Bytes", "Crypto", "Foundation", "Glibc", "Synchronization"},
     "Replica": {"Bytes", "RaftCore", "SessionMachine"},
     "PeerWire": {"Bytes", "RaftCore", "NIOCore"},
     "HoldfastServer": {
         "Bytes", "Commands", "HoldfastWire", "LogStore", "PeerWire", "RaftCore", "Replica",
-        "SessionMachine", "Crypto", "Glibc", "Logging", "Metrics", "NIOConcurrencyHelpers",
+        "Sealing", "SessionMachine", "Crypto", "Glibc", "Logging", "Metrics", "NIOConcurrencyHelpers",
         "NIOCore", "NIOPosix", "ServiceLifecycle", "Synchronization", "Yams",
     },
     "Checkers": set(),
@@ -31,7 +32,7 @@ IMPORTS = {
         "Bytes", "Checkers", "PeerWire", "RaftCore", "Replica", "SessionMachine", "NIOCore",
     },
     "simulate": {"Simulation", "ArgumentParser", "Glibc"},
-    "LogStore": {"Bytes", "CSQLiteShim", "RaftCore", "GRDB", "Glibc", "Foundation"},
+    "LogStore": {"Bytes", "CSQLiteShim", "RaftCore", "Sealing", "GRDB", "Glibc", "Foundation"},
     "Commands": {"HoldfastWire", "SessionMachine"},
     "HoldfastClient": {
         "HoldfastWire", "Logging", "NIOConcurrencyHelpers", "NIOCore", "NIOPosix",
@@ -41,7 +42,8 @@ IMPORTS = {
         "HoldfastServer", "ArgumentParser", "Logging", "ServiceLifecycle", "UnixSignals",
     },
     "holdfast": {
-        "HoldfastClient", "HoldfastServer", "RaftCore", "ArgumentParser", "Glibc", "Logging",
+        "HoldfastClient", "HoldfastServer", "RaftCore", "Sealing", "ArgumentParser", "Glibc",
+        "Logging",
     },
 }
 PURE = {"Bytes", "RaftCore", "SessionMachine", "Replica", "Checkers", "Simulation"}

@@ -7,6 +7,7 @@
 import Bytes
 import Glibc
 import RaftCore
+package import Sealing
 
 /// What is in a data directory.
 package struct DirectoryReport: Sendable {
@@ -38,6 +39,8 @@ package struct DirectoryReport: Sendable {
     /// Snapshots that are sound, and their bytes.
     package var snapshots = 0
     package var snapshotBytes: UInt64 = 0
+    /// The keys that rows and snapshots are sealed with. Nil: in clear.
+    package var keys: Set<KeyID?> = []
     package var findings: [Finding] = []
 
     /// Whether a start can read the directory as it is.
@@ -49,6 +52,7 @@ package struct DirectoryCheck {
     package typealias Progress = (_ what: String, _ done: Int, _ total: Int) -> Void
 
     private let path: String
+    private let keys: SealingKeys
     private let progress: Progress
     private let load: SnapshotLoader
     private var report = DirectoryReport()
@@ -57,21 +61,29 @@ package struct DirectoryCheck {
     private var damageOfVotes: Damage?
 
     /// Reads all of the directory at `path`; `load` gets each snapshot. Throws where it cannot be
-    /// judged: a process has it open, its format is not known, or the disk cannot be read.
+    /// judged: a process has it open, its format is not known, a key is missing, or the disk cannot
+    /// be read.
     package static func run(
         _ path: String,
+        keys: SealingKeys,
         progress: @escaping Progress,
         load: @escaping SnapshotLoader
     ) throws(LogStoreError) -> DirectoryReport {
         let lock = try DataDirectory.lockIfThere(path)
         defer { if let lock { DataDirectory.unlock(lock) } }
-        var check = DirectoryCheck(path: path, progress: progress, load: load)
+        var check = DirectoryCheck(path: path, keys: keys, progress: progress, load: load)
         try check.run()
         return check.report
     }
 
-    private init(path: String, progress: @escaping Progress, load: @escaping SnapshotLoader) {
+    private init(
+        path: String,
+        keys: SealingKeys,
+        progress: @escaping Progress,
+        load: @escaping SnapshotLoader
+    ) {
         self.path = path
+        self.keys = keys
         self.progress = progress
         self.load = load
     }
@@ -180,11 +192,17 @@ package struct DirectoryCheck {
         _ durable: ChainMark,
         _ identity: Identity
     ) throws -> [RecoveredGroup] {
-        var reading = try JournalReading(journal, durable: durable, identity: identity)
+        var reading = try JournalReading(
+            journal,
+            durable: durable,
+            identity: identity,
+            keys: keys
+        )
         let progress = progress
-        try reading.readRows(progress: { progress("rows of the log", $0, $1) }) { _, bytes in
+        try reading.readRows(progress: { progress("rows of the log", $0, $1) }) { row in
             report.rows += 1
-            report.rowBytes += bytes
+            report.rowBytes += row.bytes
+            report.keys.insert(row.key)
         }
         let groups = try reading.groups()
         report.entries = groups.reduce(0) { $0 + $1.entries.count }
@@ -202,7 +220,11 @@ package struct DirectoryCheck {
         guard access(directory, F_OK) == 0 else {
             return find(.missingFile(directory), .repaired)
         }
-        let files = SnapshotFiles(directory: directory, cluster: identity.node.cluster)
+        let files = SnapshotFiles(
+            directory: directory,
+            cluster: identity.node.cluster,
+            keys: keys
+        )
         let names = try files.names(groupCount: identity.groupCount)
         let total = names.reduce(0) { $0 + $1.count }
         var done = 0
@@ -236,6 +258,7 @@ package struct DirectoryCheck {
             try load(reader)
             report.snapshots += 1
             report.snapshotBytes += reader.byteCount
+            report.keys.insert(reader.key)
             return true
         } catch .damage(let damage) {
             find(damage, .tolerated)

@@ -5,6 +5,8 @@
 //     start     one record: the sequence of the row before the first that counts, and the value of
 //               the chain behind it. Rows up to there are rubbish that waits for its removal.
 //
+// A row that is removed leaves its bytes behind, in pages that are free and in the write-ahead log.
+//
 // What it throws is GRDB's; `LogStore` makes its own errors of it.
 
 import CSQLiteShim
@@ -16,8 +18,8 @@ struct Journal {
     private let database: DatabaseQueue
 
     /// Opens the database, whose file exists; makes the tables where it is empty. The journal of a
-    /// new one begins after `origin`.
-    init(path: String, origin: ChainMark) throws {
+    /// new one begins after `origin`, and is noted to be sealed throughout where it will be.
+    init(path: String, origin: ChainMark, isSealed: Bool) throws {
         var configuration = Configuration()
         configuration.label = "log"
         configuration.prepareDatabase { database in
@@ -38,6 +40,7 @@ struct Journal {
                     """
             )
             try Self.write(origin, to: database)
+            if isSealed { try Self.setUserVersion(Self.sealedThroughout, of: database) }
         }
     }
 
@@ -71,6 +74,39 @@ struct Journal {
             try Self.keepLog(database)
         }
         database = try DatabaseQueue(path: path, configuration: configuration)
+    }
+
+    // MARK: What is left of rows
+
+    /// SQLite's number for the user of a database: nothing that was ever written to this one since
+    /// it was made, or made anew, was in clear.
+    private static let sealedThroughout = 1
+
+    private static func setUserVersion(_ version: Int, of database: Database) throws {
+        try database.execute(sql: "PRAGMA user_version = \(version)")
+    }
+
+    func isSealedThroughout() throws -> Bool {
+        try database.read {
+            try Int.fetchOne($0, sql: "PRAGMA user_version") == Self.sealedThroughout
+        }
+    }
+
+    /// Written where it is not so already.
+    func note(isSealedThroughout isSealed: Bool) throws {
+        guard try isSealedThroughout() != isSealed else { return }
+        try database.write {
+            try Self.setUserVersion(isSealed ? Self.sealedThroughout : 0, of: $0)
+        }
+    }
+
+    /// Makes the database anew of what counts in it: nothing is left of rows that were removed, in
+    /// neither of its files.
+    func makeAnew() throws {
+        try database.writeWithoutTransaction { database in
+            try database.execute(sql: "VACUUM")
+            _ = try database.checkpoint(.truncate)
+        }
     }
 
     // MARK: Reading

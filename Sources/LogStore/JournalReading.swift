@@ -6,9 +6,11 @@
 // one in its place.
 
 import RaftCore
+import Sealing
 
 struct JournalReading {
     private let journal: Journal
+    private let keys: SealingKeys
     /// Up to which row the journal is known to be on the disk.
     private let durable: ChainMark
     /// The row before the first that counts.
@@ -20,8 +22,14 @@ struct JournalReading {
 
     /// Finds where the journal begins. Before that moved, the sidecar was synced: what it says,
     /// `durable`, cannot be older. `identity` is the directory's.
-    init(_ journal: Journal, durable: ChainMark, identity: Identity) throws {
+    init(
+        _ journal: Journal,
+        durable: ChainMark,
+        identity: Identity,
+        keys: SealingKeys
+    ) throws {
         self.journal = journal
+        self.keys = keys
         self.durable = durable
         let origin = ChainMark(startOf: identity)
         guard let start = try journal.start(), start.sequence > 0 || start == origin else {
@@ -38,22 +46,32 @@ struct JournalReading {
         recovery = Recovery(groupCount: identity.groupCount, start: start)
     }
 
-    /// Reads all rows, and hands out what each says and how long it is. `progress` is told the rows
-    /// read and their number, now and then.
+    /// A row, as whoever reads the journal needs it.
+    struct Found {
+        var sequence: UInt64
+        var parts: [RowPart]
+        /// Bytes in the database.
+        var bytes: Int
+        var key: RowSeal.Key
+    }
+
+    /// Reads all rows, and hands out what each says. `progress` is told the rows read and their
+    /// number, now and then.
     mutating func readRows(
         progress: ((_ rows: Int, _ of: Int) -> Void)?,
-        _ take: (_ parts: [RowPart], _ bytes: Int) -> Void
+        _ take: (Found) -> Void
     ) throws {
         var count = 0
-        try journal.forEachRow(after: start) { found, row, total in
+        try journal.forEachRow(after: start) { found, blob, total in
             guard let found else {
                 throw LogStoreError.damage(.missingRow(sequence: recovery.last.sequence + 1))
             }
+            let (row, key) = try RowSeal.open(blob, sequence: found, keys)
             let parts = try recovery.take(row, sequence: found)
             guard found != durable.sequence || recovery.last.chain == durable.chain else {
                 throw LogStoreError.damage(.otherHistory(sequence: found))
             }
-            take(parts, row.count)
+            take(Found(sequence: found, parts: parts, bytes: blob.count, key: key))
             count += 1
             if count.isMultiple(of: Limits.progressRows) { progress?(count, total) }
         }

@@ -13,6 +13,7 @@
 // start a new one is made.
 
 import RaftCore
+package import Sealing
 
 /// When the journal is cleaned, and how much of it at a time.
 struct CleaningRule {
@@ -85,7 +86,7 @@ extension LogStore {
             try removeRubbish()
             return .unfinished
         }
-        if plan == nil { plan = map.plan(cleaning) }
+        if plan == nil { plan = map.plan(cleaning) ?? resealingPlan }
         guard let plan else { return .done }
         if plan.groups.isEmpty {
             try moveStart(plan)
@@ -94,6 +95,17 @@ extension LogStore {
         }
         return .unfinished
     }
+
+    /// Where rows are not sealed as they would be now: everything that is live, carried forward.
+    /// Nil where there are none.
+    private var resealingPlan: CleaningPlan? {
+        guard keysInUse.contains(where: { $0 != keys.current }) else { return nil }
+        let groups = map.groupsByOldestRow().map(\.group)
+        return CleaningPlan(cut: map.nextRow, groups: groups.reversed())
+    }
+
+    /// What the rows that count are sealed with. Nil: they are in clear.
+    package var keysInUse: Set<KeyID?> { keyUse.keys(from: map.firstRow) }
 
     // MARK: Carry
 
@@ -168,17 +180,23 @@ extension LogStore {
     private func row(
         _ sequence: UInt64
     ) throws(LogStoreError) -> (chain: ChainValue, parts: [RowPart]) {
-        let bytes: [UInt8]?
+        let blob: [UInt8]?
         do {
-            bytes = try journal.row(sequence)
+            blob = try journal.row(sequence)
         } catch {
             throw fail("reading a row", error)
         }
-        guard let bytes else {
+        guard let blob else {
             throw fail("reading a row", LogStoreError.damage(.missingRow(sequence: sequence)))
         }
+        let row: [UInt8]
         do {
-            return try RowCodec.decode(bytes)
+            row = try RowSeal.open(blob, sequence: sequence, keys).row
+        } catch {
+            throw fail("reading a row", error)
+        }
+        do {
+            return try RowCodec.decode(row)
         } catch {
             throw fail("reading a row", LogStoreError.damage(.row(sequence: sequence, error)))
         }
@@ -200,6 +218,7 @@ extension LogStore {
             throw fail("moving the beginning of the journal", error)
         }
         map.dropRows(before: first)
+        keyUse.forget(before: first)
         mayHaveRubbish = true
         statistics.cleanings += 1
     }

@@ -6,6 +6,7 @@
 
 import Glibc
 import RaftCore
+package import Sealing
 
 extension LogStore {
     /// Sets the journal of a directory aside, so that the next `open` begins a new one, with groups
@@ -17,7 +18,8 @@ extension LogStore {
     package static func setJournalAside(
         directory path: String,
         identity: NodeIdentity,
-        groupCount: Int
+        groupCount: Int,
+        keys: SealingKeys
     ) throws(LogStoreError) -> String {
         let identity = Identity(node: identity, groupCount: groupCount)
         let directory = try DataDirectory(path: path, identity: identity)
@@ -27,7 +29,7 @@ extension LogStore {
         // Where the process ended in the midst of this, the mark may have been moved already.
         let isGoneOnWith =
             votes.records.allSatisfy(\.isMute) && access(directory.sidecarPath, F_OK) != 0
-        if !isGoneOnWith { try check(votes, directory) }
+        if !isGoneOnWith { try check(votes, directory, keys) }
         try votes.muteAll()
         let place = try makePlace(in: path)
         for name in [DataDirectory.databaseName, DataDirectory.walName, DataDirectory.sidecarName] {
@@ -43,14 +45,15 @@ extension LogStore {
     /// Throws where something knows of later votes.
     private static func check(
         _ votes: VoteFile,
-        _ directory: DataDirectory
+        _ directory: DataDirectory,
+        _ keys: SealingKeys
     ) throws(LogStoreError) {
         let sidecar = try Sidecar(path: directory.sidecarPath, initially: nil)
         defer { sidecar.close() }
         let contents = try sidecar.read()
         guard votes.writes >= contents.votes else { throw .damage(.oldVotes) }
         guard access(directory.databasePath, F_OK) == 0 else { return }
-        let states = try lastStates(directory, contents)
+        let states = try lastStates(directory, contents, keys)
         guard states.allSatisfy({ votes.records[Int($0.rawValue)].covers($1) }) else {
             throw .damage(.oldVotes)
         }
@@ -59,7 +62,8 @@ extension LogStore {
     /// The hard states of the rows that can be read, up to the first that cannot.
     private static func lastStates(
         _ directory: DataDirectory,
-        _ durable: Sidecar.Contents
+        _ durable: Sidecar.Contents,
+        _ keys: SealingKeys
     ) throws(LogStoreError) -> [GroupID: HardState] {
         var states: [GroupID: HardState] = [:]
         do {
@@ -67,10 +71,11 @@ extension LogStore {
                 var reading = try JournalReading(
                     journal,
                     durable: durable.row,
-                    identity: directory.identity
+                    identity: directory.identity,
+                    keys: keys
                 )
-                try reading.readRows(progress: nil) { parts, _ in
-                    for part in parts { states[part.group] = part.hardState }
+                try reading.readRows(progress: nil) { row in
+                    for part in row.parts { states[part.group] = part.hardState }
                 }
             }
         } catch {

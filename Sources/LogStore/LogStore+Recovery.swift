@@ -2,6 +2,7 @@
 // group the newest snapshot that can be loaded and that the log continues.
 
 import RaftCore
+import Sealing
 
 extension LogStore {
     /// Reads everything back: one group for each number, in order. Called once, before `store`.
@@ -19,10 +20,14 @@ extension LogStore {
             var reading = try JournalReading(
                 journal,
                 durable: durable.row,
-                identity: directory.identity
+                identity: directory.identity,
+                keys: keys
             )
             map = JournalMap(groupCount: groupCount, firstRow: reading.start.sequence + 1)
-            try reading.readRows(progress: progress) { map.take($0, bytes: $1) }
+            try reading.readRows(progress: progress) { row in
+                map.take(row.parts, bytes: row.bytes)
+                keyUse.note(row.key, row: row.sequence)
+            }
             last = reading.last
             var groups = try reading.groups()
             let names = try snapshots.names(groupCount: groupCount)
@@ -34,6 +39,7 @@ extension LogStore {
             hardStates = groups.map(\.hardState)
             mayHaveRubbish = reading.start.sequence > 0
             isRecovered = true
+            if keys.current == nil { try journal.note(isSealedThroughout: false) }
             let isBegunAgain = last.sequence == 0 && groups.contains(where: \.hardState.isMute)
             try tellJournal(isBegunAgain ? groups : changed.map { groups[$0] })
             return groups
@@ -87,7 +93,7 @@ extension LogStore {
         hadVotes: Bool,
         _ load: SnapshotLoader
     ) throws(LogStoreError) {
-        let found = snapshots.firstUsable(of: names, from: group.base.index, load)
+        let found = try snapshots.firstUsable(of: names, from: group.base.index, load)
         guard let mark = found.mark else {
             // A group that is mute gets one from the others.
             if group.hardState.isMute, group.base == .origin {

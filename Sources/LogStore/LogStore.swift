@@ -14,11 +14,13 @@
 import GRDB
 import Glibc
 package import RaftCore
+package import Sealing
 
 package final class LogStore {
     /// The snapshots of all groups; usable from any thread.
     package let snapshots: SnapshotFiles
     let directory: DataDirectory
+    let keys: SealingKeys
     let journal: Journal
     let sidecar: Sidecar
     /// Nil until the journal was read, where the directory has none that can be read.
@@ -29,6 +31,7 @@ package final class LogStore {
     /// The latest row.
     var last: ChainMark
     var map: JournalMap
+    var keyUse = KeyUse()
     /// Each group's, as stored last.
     var hardStates: [HardState]
     var isRecovered = false
@@ -71,21 +74,26 @@ package final class LogStore {
     package static func open(
         directory path: String,
         identity: NodeIdentity,
-        groupCount: Int
+        groupCount: Int,
+        keys: SealingKeys
     ) throws(LogStoreError) -> LogStore {
         precondition((1...Limits.groupsMax).contains(groupCount))
         let identity = Identity(node: identity, groupCount: groupCount)
         let directory = try DataDirectory(path: path, identity: identity)
         do {
-            return try LogStore(directory)
+            return try LogStore(directory, keys)
         } catch {
             directory.close()
             throw error
         }
     }
 
-    private init(_ directory: DataDirectory) throws(LogStoreError) {
+    private init(
+        _ directory: DataDirectory,
+        _ keys: SealingKeys
+    ) throws(LogStoreError) {
         self.directory = directory
+        self.keys = keys
         let identity = directory.identity
         groupCount = identity.groupCount
         origin = ChainMark(startOf: identity)
@@ -94,7 +102,8 @@ package final class LogStore {
         hardStates = [HardState](repeating: HardState(), count: groupCount)
         snapshots = SnapshotFiles(
             directory: directory.snapshotsPath,
-            cluster: identity.node.cluster
+            cluster: identity.node.cluster,
+            keys: keys
         )
         try snapshots.removeUnfinished()
         // The sidecar is made first. A start that was cut short between the two leaves one that
@@ -125,7 +134,11 @@ package final class LogStore {
             try directory.makeDatabaseFile()
         }
         do {
-            journal = try Journal(path: directory.databasePath, origin: origin)
+            journal = try Journal(
+                path: directory.databasePath,
+                origin: origin,
+                isSealed: keys.current != nil
+            )
         } catch {
             sidecar.close()
             votes?.close()
@@ -212,13 +225,16 @@ package final class LogStore {
         let pieces = parts.flatMap(Self.split)
         var rows: [[UInt8]] = []
         let first = last.sequence + 1
+        let compression: RowCodec.Compression = keys.current == nil ? .rows : .payloads
         for pieces in Self.dealt(pieces) {
-            let row = RowCodec.encode(pieces, after: last.chain)
+            let row = RowCodec.encode(pieces, after: last.chain, compressing: compression)
             last = ChainMark(sequence: last.sequence + 1, chain: ChainHash.value(of: row))
-            map.take(pieces, bytes: row.count)
-            rows.append(row)
-            bytesSinceCheckpoint += row.count
-            statistics.bytes += row.count
+            let (blob, key) = RowSeal.seal(row, sequence: last.sequence, keys)
+            keyUse.note(key, row: last.sequence)
+            map.take(pieces, bytes: blob.count)
+            rows.append(blob)
+            bytesSinceCheckpoint += blob.count
+            statistics.bytes += blob.count
             statistics.rows += 1
         }
         do {

@@ -1,11 +1,12 @@
 // What can go wrong with the log, as one enum. Three kinds, and the server must tell them apart:
-// - refused: the directory is not this node's, or in use. Nothing was written.
+// - refused: the directory is not this node's, or in use, or a key is missing. Nothing was written.
 // - damage: the directory is this node's and has lost or changed something that was durable. The
 //   node must not vote, since it may have forgotten a vote or an acknowledged entry.
 // - io: a call to the disk failed, and what it did is unknown. The store is dead from then on.
 
 package import Bytes
 package import RaftCore
+package import Sealing
 
 /// What takes the sections of a snapshot, in order: it makes a machine of them, or says why none
 /// can be made.
@@ -25,6 +26,8 @@ package enum LogStoreError: Error, Hashable, Sendable {
     case inUse(directory: String)
     /// SQLite does not run with a setting that durability rests on.
     case setting(pragma: String, wanted: String, found: String)
+    /// Something is sealed with a key that is not there. Nothing is wrong with it.
+    case missingKey(KeyID, of: String)
     /// Something that was durable is gone or different. Must not vote.
     case damage(Damage)
     /// A call to the disk failed with unknown outcome. Stop the process; never retry.
@@ -118,6 +121,10 @@ extension LogStoreError: CustomStringConvertible {
         case .setting(let pragma, let wanted, let found):
             "SQLite runs with \(pragma) = \(found), durability needs \(wanted). Put the data on a "
                 + "local file system, and use SQLite 3.40 or later with WAL."
+        case .missingKey(let key, let place):
+            "\(place) is sealed with the key \(key), which is not among the keys: bring it here, "
+                + "where the configuration says under 'at-rest'. 'holdfast keys list FILE' shows "
+                + "what a file has."
         case .damage(let damage):
             "\(damage) This node may have forgotten a vote or an acknowledged entry and must not "
                 + "vote. Keep the directory, check the disk, and start again: a node that can get "

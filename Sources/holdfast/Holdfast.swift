@@ -15,7 +15,8 @@ struct Holdfast: AsyncParsableCommand {
             version wrote it, 74 a disk cannot be read, 78 a mistake in the configuration.
             """,
         subcommands: [
-            Status.self, Ready.self, Leader.self, Nodes.self, Members.self, Verify.self, Tour.self,
+            Status.self, Ready.self, Leader.self, Nodes.self, Members.self, Keys.self, Verify.self,
+            Tour.self,
         ]
     )
 }

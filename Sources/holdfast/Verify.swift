@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import HoldfastServer
+import Sealing
 
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -11,21 +12,44 @@ struct Verify: ParsableCommand {
             first, and whether the node would start with it.
 
             Exit codes: 0 all is as it was written, 65 something is damaged, 73 a process has the \
-            directory open or another version wrote it, 74 it cannot be read.
+            directory open or another version wrote it, 74 it cannot be read, 78 a key is missing.
             """
     )
 
     @Argument(help: "The data directory.")
     var directory: String
 
+    @Option(help: "The keys file, where something is sealed.")
+    var keys: String?
+
+    @Option(help: "The cluster's configuration file, which says where the keys are.")
+    var config: String?
+
     @Flag(help: "One JSON object instead of text.")
     var json = false
 
+    func validate() throws {
+        guard keys == nil || config == nil else {
+            throw ValidationError("--keys and --config exclude each other")
+        }
+    }
+
+    private var source: KeySource? {
+        if let keys { return .file(keys) }
+        guard let config else { return nil }
+        do {
+            return try ClusterConfiguration(path: config).atRest.source
+        } catch {
+            fatal(.configuration("\(error)"), as: "holdfast")
+        }
+    }
+
     func run() throws {
+        let source = source
         var bar = ProgressBar()
         let check: DataCheck
         do {
-            check = try DataCheck.run(directory) { bar.show($0, $1, of: $2) }
+            check = try DataCheck.run(directory, keys: source) { bar.show($0, $1, of: $2) }
         } catch .reason(let reason) {
             bar.clear()
             fatal(reason, as: "holdfast")
@@ -47,6 +71,8 @@ extension DataCheck {
         lines += [
             "log: \(rows) rows, \(rowBytes) bytes, \(entries) entries",
             "snapshots: \(snapshots), \(snapshotBytes) bytes",
+            "sealed with: \(keys.isEmpty ? "nothing" : keys.joined(separator: ", "))"
+                + (isClear && !keys.isEmpty ? "; some of it is in clear" : ""),
         ]
         for problem in problems { lines.append("DAMAGED: \(problem.text)") }
         lines.append(verdict)
@@ -79,6 +105,7 @@ extension DataCheck {
         return "{\(node ?? "")\"groups\":\(groupCount),\"rows\":\(rows)"
             + ",\"rowBytes\":\(rowBytes),\"entries\":\(entries)"
             + ",\"snapshots\":\(snapshots),\"snapshotBytes\":\(snapshotBytes)"
+            + ",\"keys\":[\(keys.map(\.quoted).joined(separator: ","))],\"clear\":\(isClear)"
             + ",\"sound\":\(problems.isEmpty),\"problems\":[\(list.joined(separator: ","))]}"
     }
 }

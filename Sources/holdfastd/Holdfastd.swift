@@ -12,7 +12,8 @@ struct Holdfastd: AsyncParsableCommand {
         commandName: "holdfastd",
         abstract: "Runs one node of a Holdfast cluster.",
         discussion: """
-            SIGTERM or SIGINT hands leadership to other nodes, answers what is under way, and ends.
+            SIGTERM or SIGINT hands leadership to other nodes, answers what is under way, and \
+            ends. SIGHUP reads the keys of what is at rest again.
 
             Exit codes: 0 stopped as asked, 64 wrong arguments, 65 damaged data, 69 a port is in \
             use, 70 a safety rule was broken, 73 the data directory is another node's or in use, \
@@ -70,7 +71,7 @@ struct Holdfastd: AsyncParsableCommand {
             fatal(reason)
         }
         let group = ServiceGroup(
-            services: [service],
+            services: [service, KeyReload(node: service)],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )
@@ -79,5 +80,15 @@ struct Holdfastd: AsyncParsableCommand {
 
     private var levels: String {
         Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+    }
+}
+
+/// SIGHUP: the operator has changed the keys.
+private struct KeyReload: Service {
+    let node: HoldfastNode
+
+    func run() async throws {
+        let signals = await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown()
+        for await _ in signals { await node.reloadKeys() }
     }
 }

@@ -77,6 +77,15 @@ final class RawClient {
         return line()
     }
 
+    /// The text of a bulk reply, of several lines too; nil where it is another one, or none.
+    func text() -> String? {
+        guard let head = line(), head.hasPrefix("$"), let count = Int(head.dropFirst()), count >= 0
+        else { return nil }
+        let bytes = (0..<count + 2).compactMap { _ in byte() }
+        guard bytes.count == count + 2 else { return nil }
+        return String(decoding: bytes.dropLast(2), as: UTF8.self)
+    }
+
     /// Whether something has come that was not read.
     var hasBytes: Bool {
         var byte: UInt8 = 0

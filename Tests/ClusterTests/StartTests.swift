@@ -18,6 +18,7 @@ struct StartTests {
         let good = """
             cluster-id: 11111111222233334444555555555555
             groups: 3
+            at-rest: {keys-file: keys}
             nodes:
               - {name: n1, id: 1, host: node, cluster-port: 1, standalone-port: 2, peer-port: 3}
             """

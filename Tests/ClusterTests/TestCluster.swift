@@ -5,6 +5,7 @@ import Glibc
 import HoldfastClient
 import HoldfastServer
 import Logging
+import Sealing
 import Synchronization
 import Testing
 
@@ -15,11 +16,15 @@ final class TestCluster {
     /// Those, and nodes that may be added.
     private(set) var grown: ClusterConfiguration
     private let configurationPath: String
+    /// What the files of its nodes are sealed with, unless the settings say otherwise.
+    let keysPath: String
     let grownPath: String
     private var processes: [String: NodeProcess] = [:]
 
     /// What a disk must have free: little, for many clusters share one.
     static let disk = "disk: {low: 16MiB, reserve: 8MiB, ballast: 1MiB}"
+
+    static let atRest = "at-rest: {keys-file: keys}"
 
     /// `settings` are lines of the configuration.
     init(
@@ -37,10 +42,13 @@ final class TestCluster {
         let ports = try Self.freePorts((nodeCount + spareCount) * 3)
         configurationPath = directory + "/cluster.yaml"
         grownPath = directory + "/grown.yaml"
+        keysPath = directory + "/keys"
+        try KeyFile.write(KeyRing(active: .now), to: keysPath)
+        let atRest = settings.contains { $0.hasPrefix("at-rest:") } ? [] : [Self.atRest]
         for (path, count) in [
             (configurationPath, nodeCount), (grownPath, nodeCount + spareCount),
         ] {
-            let lines = ["groups: \(groupCount)", disk] + settings
+            let lines = ["groups: \(groupCount)", disk] + atRest + settings
             let yaml = Self.yaml(lines, nodeCount: count, ports)
             try yaml.write(toFile: path, atomically: true, encoding: .utf8)
         }
@@ -70,6 +78,16 @@ final class TestCluster {
                 """
         }
         return yaml
+    }
+
+    /// Writes another word into the configuration: for the starts that follow.
+    func reconfigure(_ old: String, _ new: String) throws {
+        let yaml = try String(contentsOfFile: configurationPath, encoding: .utf8)
+        guard yaml.contains(old) else {
+            throw ProcessFailure(description: "the configuration has no '\(old)'")
+        }
+        try yaml.replacing(old, with: new)
+            .write(toFile: configurationPath, atomically: true, encoding: .utf8)
     }
 
     /// Writes the grown configuration anew, with another node in the place and at the addresses of
@@ -138,14 +156,14 @@ final class TestCluster {
 
     /// Runs `holdfast members` to its end; its exit code and what it said.
     func members(_ arguments: [String]) throws -> (code: Int32, text: String) {
-        let output = directory + "/members.out"
-        try? FileManager.default.removeItem(atPath: output)
+        try holdfast(["members"] + arguments + ["--config", grownPath])
+    }
+
+    /// Runs `holdfast` to its end; its exit code and what it said.
+    func holdfast(_ arguments: [String]) throws -> (code: Int32, text: String) {
+        let output = directory + "/holdfast-\(UUID().uuidString).out"
         let process = NodeProcess()
-        try process.start(
-            ["members"] + arguments + ["--config", grownPath],
-            log: output,
-            program: "holdfast"
-        )
+        try process.start(arguments, log: output, program: "holdfast")
         let code = process.wait()
         return (code, try String(contentsOfFile: output, encoding: .utf8))
     }

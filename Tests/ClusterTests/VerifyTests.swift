@@ -1,17 +1,15 @@
 // `holdfast verify` on the directory of a real node.
 
 import Foundation
+import Sealing
 import Testing
 
 @Suite("holdfast verify", .serialized)
 struct VerifyTests {
-    private func verify(_ path: String, _ cluster: TestCluster) throws -> (Int32, String) {
-        let output = cluster.directory + "/verify.out"
-        try? FileManager.default.removeItem(atPath: output)
-        let process = NodeProcess()
-        try process.start(["verify", path], log: output, program: "holdfast")
-        let code = process.wait()
-        return (code, try String(contentsOfFile: output, encoding: .utf8))
+    private func verify(_ path: String, _ cluster: TestCluster) throws -> (
+        code: Int32, text: String
+    ) {
+        try cluster.holdfast(["verify", path, "--keys", cluster.keysPath])
     }
 
     @Test("a node's directory: in use, sound, and damaged in several of its files")
@@ -33,6 +31,10 @@ struct VerifyTests {
         let sound = try verify(path, cluster)
         #expect(sound.0 == 0, "\(sound.1)")
         #expect(sound.1.contains("all is as it was written"))
+        let unreadable = try cluster.holdfast(["verify", path])
+        #expect(unreadable.code == 78, "\(unreadable.text)")
+        let key = try KeyFile.read(cluster.keysPath).active
+        #expect(unreadable.text.contains("is sealed with the key \(key)"))
         var damaged = 0
         let snapshots = try FileManager.default.contentsOfDirectory(atPath: path + "/snapshots")
         let names = ["identity", "durable", "log.db-wal", "peers", "snapshots/" + snapshots[0]]

@@ -10,6 +10,7 @@ import NIOCore
 import NIOEmbedded
 import RaftCore
 import Replica
+import Sealing
 import Synchronization
 import Testing
 
@@ -37,7 +38,12 @@ final class Bench {
         words = RecordedLog()
         let logger = words.logger
         let own = configuration.nodes[0]
-        let recovery = NodeRecovery(configuration: configuration, own: own, first: first)
+        let recovery = NodeRecovery(
+            configuration: configuration,
+            own: own,
+            first: first,
+            keys: NodeKeys(.none)
+        )
         let recovered = try recovery.open(directory, logger)
         let all: [any EventLoop] = [channel.embeddedEventLoop] + loops
         let space = DiskSpace(directory: directory, marks: configuration.space, logger: logger)
@@ -64,6 +70,7 @@ final class Bench {
         var yaml = """
             cluster-id: 11111111222233334444555555555555
             groups: 2
+            at-rest: {encryption: off}
             nodes:
               - {name: n1, id: 1, host: h, cluster-port: 1, standalone-port: 2, peer-port: 3}
 

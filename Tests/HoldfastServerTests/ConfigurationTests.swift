@@ -1,4 +1,5 @@
 import RaftCore
+import Sealing
 import Testing
 
 @testable import HoldfastServer
@@ -13,6 +14,8 @@ private let good = """
       election: 1s
     limits:
       value-bytes: 64KiB
+    at-rest:
+      keys-file: keys
     nodes:
       - name: n2
         id: 2
@@ -74,8 +77,8 @@ struct ConfigurationTests {
             ),
             (
                 "groups: 8", "group: 8",
-                "c.yaml:2: 'group' is not known; allowed here: cluster-id, disk, groups, limits, "
-                    + "max-clock-drift, nodes, reactors, reads, snapshot, timing"
+                "c.yaml:2: 'group' is not known; allowed here: at-rest, cluster-id, disk, groups, "
+                    + "limits, max-clock-drift, nodes, reactors, reads, snapshot, timing"
             ),
             (
                 "tick: 20ms", "tick: 20",
@@ -99,15 +102,15 @@ struct ConfigurationTests {
                 "c.yaml:9: 'limits.value-bytes' must be a size from 1024 to 4194304 "
                     + "bytes, as '65536', '64KiB' or '1MiB'"
             ),
-            ("id: 1\n", "id: 2\n", "c.yaml:19: 'nodes[1].id' 2 is used by two nodes"),
-            ("name: n1", "name: n2", "c.yaml:18: 'nodes[1].name' 'n2' is used by two nodes"),
+            ("id: 1\n", "id: 2\n", "c.yaml:21: 'nodes[1].id' 2 is used by two nodes"),
+            ("name: n1", "name: n2", "c.yaml:20: 'nodes[1].name' 'n2' is used by two nodes"),
             (
                 "peer-port: 7301", "peer-port: 7102",
-                "c.yaml:23: 'nodes[1].peer-port' 127.0.0.1:7102 is also n2 cluster-port"
+                "c.yaml:25: 'nodes[1].peer-port' 127.0.0.1:7102 is also n2 cluster-port"
             ),
             (
                 "peer-port: 7301", "peer-port: 70000",
-                "c.yaml:23: 'nodes[1].peer-port' must be a whole number from 1 to "
+                "c.yaml:25: 'nodes[1].peer-port' must be a whole number from 1 to "
                     + "65535, not '70000'"
             ),
             (
@@ -117,11 +120,11 @@ struct ConfigurationTests {
             ("reactors: 2", "groups: 2", "c.yaml:2: 'groups' stands here twice"),
             (
                 "host: 127.0.0.1", "host: [1]",
-                "c.yaml:13: 'nodes[0].host' must be a text that is not empty"
+                "c.yaml:15: 'nodes[0].host' must be a text that is not empty"
             ),
             (
                 "host: 127.0.0.1", "host: my host",
-                "c.yaml:13: 'nodes[0].host' must be one word of at most 255 bytes"
+                "c.yaml:15: 'nodes[0].host' must be one word of at most 255 bytes"
             ),
             (
                 "groups: 8", "groups: 8\nreads: stale",
@@ -222,6 +225,40 @@ struct ConfigurationTests {
         #expect(own.space == SpaceWatch.Marks(low: 8 << 20, reserve: 64 << 10, ballast: 1 << 20))
     }
 
+    @Test("encryption at rest is configured, or refused in so many words")
+    func atRest() throws {
+        func atRest(_ text: String, _ file: String = "c.yaml") throws -> AtRest {
+            try ClusterConfiguration(
+                yaml: good.replacing("keys-file: keys", with: text),
+                file: file
+            ).atRest
+        }
+        #expect(try atRest("keys-file: k") == AtRest(source: .file("k"), seals: true))
+        #expect(try atRest("keys-file: k", "/a/c.yaml").source == .file("/a/k"))
+        #expect(try atRest("keys-file: /b/k", "/a/c.yaml").source == .file("/b/k"))
+        #expect(
+            try atRest("keys-command: [vault, 'read it', '']").source
+                == .command(["vault", "read it", ""])
+        )
+        #expect(try atRest("encryption: off") == AtRest(source: nil, seals: false))
+        #expect(try atRest("{encryption: off, keys-file: k}").seals == false)
+        #expect(
+            complaint("keys-file: keys", "encryption: on")?.contains("names no keys") == true
+        )
+        #expect(
+            complaint("at-rest:\n  keys-file: keys\n", "")?
+                .hasPrefix("c.yaml:1: 'at-rest' is missing. Make a file of keys") == true
+        )
+        #expect(
+            complaint("keys-file: keys", "{keys-file: k, keys-command: [a]}")?
+                .contains("exclude each other") == true
+        )
+        for words in ["keys-command: vault", "keys-command: []", "keys-command: [[a]]"] {
+            #expect(complaint("keys-file: keys", words)?.contains("must be a list") == true)
+        }
+        #expect(complaint("keys-file: keys", "encryption: maybe")?.contains("'on' or") == true)
+    }
+
     @Test("the promise behind a lease is the election timeout, in nanoseconds")
     func promise() throws {
         #expect(try configuration(adding: "").timing.promise == 1_000_000_000)
@@ -232,7 +269,10 @@ struct ConfigurationTests {
         #expect(complaint(good, "") == "c.yaml: is empty")
         #expect(complaint(good, "- a\n- b") == "c.yaml:1: the file must hold keys and values")
         #expect(complaint(good, "a: [")?.hasPrefix("c.yaml:") == true)
-        let alone = "cluster-id: 7d3a5c52-93d1-4f0e-9b7e-52d0c1a4a003"
+        let alone = """
+            cluster-id: 7d3a5c52-93d1-4f0e-9b7e-52d0c1a4a003
+            at-rest: {encryption: off}
+            """
         #expect(
             complaint(good, alone) == "c.yaml:1: 'nodes' must be a list with an item for each node"
         )

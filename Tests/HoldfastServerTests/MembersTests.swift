@@ -51,6 +51,7 @@ struct MembersTests {
         let yaml = """
             cluster-id: 11111111222233334444555555555555
             groups: 2
+            at-rest: {encryption: off}
             nodes:
               - {name: n9, id: 9, host: h, cluster-port: 1, standalone-port: 2, peer-port: 3}
             """

@@ -5,6 +5,7 @@ import LogStore
 import Logging
 import RaftCore
 import Replica
+import Sealing
 import SessionMachine
 import Testing
 
@@ -37,8 +38,13 @@ private final class Directory {
 
     func open() throws -> RecoveredNode {
         let own = configuration.nodes[0]
-        return try NodeRecovery(configuration: configuration, own: own, first: .bootstrap)
-            .open(path, words.logger)
+        let recovery = NodeRecovery(
+            configuration: configuration,
+            own: own,
+            first: .bootstrap,
+            keys: NodeKeys(.none)
+        )
+        return try recovery.open(path, words.logger)
     }
 
     func write(_ sections: [[UInt8]], at index: UInt64, _ files: SnapshotFiles) throws {
@@ -56,7 +62,8 @@ private final class Directory {
         let store = try LogStore.open(
             directory: path,
             identity: NodeIdentity(cluster: configuration.cluster, node: NodeID(1)),
-            groupCount: 2
+            groupCount: 2,
+            keys: .none
         )
         try write(sections, at: index, store.snapshots)
         try store.close()

@@ -4,6 +4,7 @@
 
 import Foundation
 import RaftCore
+import Sealing
 import TestKit
 import Testing
 
@@ -26,8 +27,8 @@ struct CorruptionTests {
     }
 
     /// Directories as a crash and as a close leave them, the same rows in both.
-    private func images() throws -> [TemporaryDirectory] {
-        let directory = TemporaryDirectory()
+    private func images(_ keys: SealingKeys) throws -> [TemporaryDirectory] {
+        let directory = TemporaryDirectory(keys: keys)
         let store = try start(directory, groups: Self.groups).store
         var random = SeededRandom(21)
         var models = Array(repeating: ModelGroup(), count: Self.groups)
@@ -58,9 +59,12 @@ struct CorruptionTests {
 
     private func check(_ directory: TemporaryDirectory) throws -> DirectoryReport? {
         do {
-            return try DirectoryCheck.run(directory.path, progress: { _, _, _ in }) {
-                (reader) throws(LogStoreError) in try reader.sections { _ in }
-            }
+            return try DirectoryCheck.run(
+                directory.path,
+                keys: directory.keys,
+                progress: { _, _, _ in },
+                load: { (reader) throws(LogStoreError) in try reader.sections { _ in } }
+            )
         } catch LogStoreError.unknownFormat {
             return nil
         }
@@ -126,7 +130,7 @@ struct CorruptionTests {
     func bits() throws {
         var random = SeededRandom(5)
         var tally = Tally()
-        for image in try images() {
+        for image in try images(.none) + images(testKeys()) {
             let sound = try found(in: image, groups: Self.groups)
             for (name, data) in try image.contents() where name != "lock" {
                 for part in parts(of: name, bytes: data.count) {
@@ -142,15 +146,15 @@ struct CorruptionTests {
             }
         }
         print("flipped bits: \(tally)")
-        #expect(tally.cases >= 500)
-        #expect(tally.refused >= 200)
-        #expect(tally.passedOver >= 10)
+        #expect(tally.cases >= 1_000)
+        #expect(tally.refused >= 400)
+        #expect(tally.passedOver >= 20)
     }
 
     @Test("a file that ends early, anywhere, or is not there")
     func truncations() throws {
         var tally = Tally()
-        for image in try images() {
+        for image in try images(.none) + images(testKeys()) {
             let sound = try found(in: image, groups: Self.groups)
             for (name, data) in try image.contents() where name != "lock" {
                 let ends = parts(of: name, bytes: data.count).map(\.lowerBound)
@@ -164,8 +168,8 @@ struct CorruptionTests {
             }
         }
         print("ends that came early: \(tally)")
-        #expect(tally.cases >= 150)
-        #expect(tally.refused >= 100)
+        #expect(tally.cases >= 300)
+        #expect(tally.refused >= 200)
     }
 
     @Test("files of an older image of the directory, put back one by one")
@@ -205,7 +209,7 @@ struct CorruptionTests {
 
     @Test("the check says what is there, and refuses a directory that is in use or unknown")
     func report() throws {
-        let image = try images()[0]
+        let image = try images(.none)[0]
         let report = try #require(try check(image))
         #expect(report.node == testNode)
         #expect(report.groupCount == Self.groups)

@@ -91,7 +91,7 @@ struct DamageTests {
             entries: []
         )
         let chain = ChainValue(high: 1, low: 2)
-        let row = RowCodec.encode([part, other], after: chain)
+        let row = RowCodec.encode([part, other], after: chain, compressing: .rows)
         let sound = try RowCodec.decode(row)
         #expect(sound.chain == chain)
         #expect(sound.parts == [part, other])
@@ -130,7 +130,7 @@ struct DamageTests {
         let start = ChainMark(sequence: 0, chain: ChainValue(high: 1, low: 2))
         var recovery = Recovery(groupCount: 1, start: start)
         let part = RowPart(group: GroupID(0), hardState: HardState(term: Term(1)), entries: [])
-        let row = RowCodec.encode([part], after: start.chain)
+        let row = RowCodec.encode([part], after: start.chain, compressing: .rows)
         #expect(try recovery.take(row, sequence: 1) == [part])
         #expect(throws: LogStoreError.damage(.brokenChain(sequence: 2))) {
             _ = try recovery.take(row, sequence: 2)
@@ -144,7 +144,11 @@ struct DamageTests {
     func otherFormat() {
         let part = RowPart(group: GroupID(0), hardState: HardState(), entries: [])
         for version: UInt8 in [0, 1, 3, 255] {
-            var row = RowCodec.encode([part], after: ChainValue(high: 1, low: 2))
+            var row = RowCodec.encode(
+                [part],
+                after: ChainValue(high: 1, low: 2),
+                compressing: .rows
+            )
             row[0] = version
             var writer = ByteWriter()
             writer.write(row[..<(row.count - 4)])

@@ -3,6 +3,7 @@
 import Foundation
 import LogStore
 import RaftCore
+import Sealing
 import Testing
 
 @Suite("LogStore's directory")
@@ -23,7 +24,8 @@ struct DirectoryTests {
                 _ = try LogStore.open(
                     directory: directory.path,
                     identity: identity,
-                    groupCount: groups
+                    groupCount: groups,
+                    keys: .none
                 )
             }
         }

@@ -3,6 +3,7 @@
 
 import Bytes
 import Foundation
+import Sealing
 import TestKit
 import Testing
 
@@ -33,7 +34,8 @@ struct ReceivedSnapshotTests {
         let follower = try LogStore.open(
             directory: directory.path,
             identity: NodeIdentity(cluster: testNode.cluster, node: NodeID(3)),
-            groupCount: 3
+            groupCount: 3,
+            keys: .none
         )
         return (bytes, follower, directory)
     }
@@ -67,7 +69,8 @@ struct ReceivedSnapshotTests {
         let again = try LogStore.open(
             directory: directory.path,
             identity: NodeIdentity(cluster: testNode.cluster, node: NodeID(3)),
-            groupCount: 3
+            groupCount: 3,
+            keys: .none
         )
         let found = try again.recover()
         #expect(found.map { $0.snapshot?.position } == [nil, mark.position, nil])
@@ -166,7 +169,8 @@ struct ReceivedSnapshotTests {
             ),
             try SnapshotFiles(
                 directory: directory.path + "/snapshots",
-                cluster: ClusterID(high: 7, low: 10)
+                cluster: ClusterID(high: 7, low: 10),
+                keys: .none
             ).receiver(of: group, at: mark),
         ]
         var refused = 0

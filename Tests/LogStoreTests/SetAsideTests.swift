@@ -37,7 +37,8 @@ struct SetAsideTests {
         try LogStore.setJournalAside(
             directory: directory.path,
             identity: testNode,
-            groupCount: groups
+            groupCount: groups,
+            keys: directory.keys
         )
     }
 

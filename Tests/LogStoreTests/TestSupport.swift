@@ -3,6 +3,7 @@
 
 import Foundation
 import RaftCore
+import Sealing
 import TestKit
 import Testing
 
@@ -11,14 +12,17 @@ import Testing
 /// A directory of its own, gone with the value.
 final class TemporaryDirectory {
     let path: String
+    /// What the store that is opened in it has.
+    let keys: SealingKeys
 
-    init() {
+    init(keys: SealingKeys = .none) {
+        self.keys = keys
         path = NSTemporaryDirectory() + "holdfast-log-\(UUID().uuidString)"
     }
 
     /// A copy of another one: what a crash at this moment leaves behind.
     convenience init(copyOf other: TemporaryDirectory) throws {
-        self.init()
+        self.init(keys: other.keys)
         try FileManager.default.copyItem(atPath: other.path, toPath: path)
     }
 
@@ -50,11 +54,21 @@ final class TemporaryDirectory {
     }
 }
 
+/// A ring of one key that nobody else has.
+func testRing() -> KeyRing { KeyRing(active: .now) }
+
+func testKeys() -> SealingKeys { SealingKeys(testRing(), seals: true) }
+
 let testNode = NodeIdentity(cluster: ClusterID(high: 7, low: 9), node: NodeID(2))
 let testVoters = Membership(voters: [NodeID(1), NodeID(2), NodeID(3)])
 
 func open(_ directory: TemporaryDirectory, groups: Int = 3) throws(LogStoreError) -> LogStore {
-    try LogStore.open(directory: directory.path, identity: testNode, groupCount: groups)
+    try LogStore.open(
+        directory: directory.path,
+        identity: testNode,
+        groupCount: groups,
+        keys: directory.keys
+    )
 }
 
 /// Opens the directory, reads it back, and makes the first snapshots where there are none, as a

@@ -4,6 +4,7 @@
 import LogStore
 import PeerWire
 import RaftCore
+package import Sealing
 import SessionMachine
 
 package struct DataCheck: Sendable {
@@ -42,18 +43,25 @@ package struct DataCheck: Sendable {
     /// Snapshots that are sound, and their bytes.
     package let snapshots: Int
     package let snapshotBytes: UInt64
+    /// Whether some of it is stored in clear.
+    package let isClear: Bool
+    /// The ids of the keys that are needed to read it, sorted.
+    package let keys: [String]
     /// The first bad place first.
     package private(set) var problems: [Problem]
 
     /// Reads all of the directory at `path`, and changes nothing. `progress` is told what is being
-    /// read, how many are done, and of how many. Throws where the directory cannot be judged.
+    /// read, how many are done, and of how many. `source` has the keys of what is sealed. Throws
+    /// where the directory cannot be judged.
     package static func run(
         _ path: String,
+        keys source: KeySource?,
         progress: @escaping (_ what: String, _ done: Int, _ total: Int) -> Void
     ) throws(StartError) -> DataCheck {
+        let keys = try NodeKeys.read(AtRest(source: source, seals: false)).keys
         let report: DirectoryReport
         do {
-            report = try DirectoryCheck.run(path, progress: progress) {
+            report = try DirectoryCheck.run(path, keys: keys, progress: progress) {
                 (reader) throws(LogStoreError) in
                 _ = try SessionMachine.load(from: reader.sections, unsound: reader.unsound)
             }
@@ -73,6 +81,8 @@ package struct DataCheck: Sendable {
         entries = report.entries
         snapshots = report.snapshots
         snapshotBytes = report.snapshotBytes
+        isClear = report.keys.contains(nil)
+        keys = report.keys.compactMap { $0.map { "\($0)" } }.sorted()
         problems = report.findings.map {
             Problem(text: "\($0.damage)", consequence: Consequence($0.consequence))
         }

@@ -4,6 +4,7 @@
 import Glibc
 import RaftCore
 import Replica
+import Sealing
 import SessionMachine
 
 struct NodeInfo {
@@ -92,12 +93,18 @@ struct NodeInfo {
         return values == 0 ? [] : ["db0:keys=\(values),expires=0,avg_ttl=0"]
     }
 
+    private var keysInUse: String {
+        node.keys.inUse.map { $0.map { "\($0)" } ?? "clear" }.sorted().joined(separator: ",")
+    }
+
     private var holdfast: [String] {
         var lines = [
             "node:\(node.id.rawValue)", "name:\(node.own.name)", "groups:\(groups.count)",
             "led:\(groups.count { $0.role == .leader })",
             "disk:\(disk.rawValue)",
             "groups_repairing:\(groups.count { $0.isMute })",
+            "sealing_key:\(node.keys.keys.current.map { "\($0)" } ?? "off")",
+            "sealing_keys_in_use:\(keysInUse)",
             "disk_free_bytes:\(node.space.free.map(String.init) ?? "")",
             "sessions:\(groups.filter { $0.role == .leader }.reduce(0) { $0 + $1.sessions })",
         ]

@@ -2,6 +2,7 @@
 // in it by name; whatever must be equal on all nodes is therefore written once.
 
 package import RaftCore
+package import Sealing
 
 /// A cluster and how its nodes run.
 package struct ClusterConfiguration: Hashable, Sendable {
@@ -17,6 +18,7 @@ package struct ClusterConfiguration: Hashable, Sendable {
     package var snapshot: SnapshotSettings
     /// How much of a disk must be free.
     var space: SpaceWatch.Marks
+    package var atRest: AtRest
     /// Event loops per node; nil for one per core.
     package var reactors: Int?
 
@@ -96,6 +98,14 @@ package struct SnapshotSettings: Hashable, Sendable {
     package var bytes = 64 * 1024 * 1024
     /// Entries that stay before it, for nodes that were away for a moment.
     package var trailing = 4_096
+}
+
+/// How the files of a node are sealed.
+package struct AtRest: Hashable, Sendable {
+    /// Where the keys are. Nil only where nothing is sealed, nor has been.
+    package var source: KeySource?
+    /// Whether what is written is sealed. Where it is not, what was sealed can still be read.
+    package var seals: Bool
 }
 
 /// What clients may ask of one node.

@@ -3,6 +3,7 @@
 
 import Commands
 import RaftCore
+import Sealing
 import Yams
 
 extension ClusterConfiguration {
@@ -31,6 +32,7 @@ extension ClusterConfiguration {
         reads = try Self.reads(&top)
         snapshot = try Self.snapshot(&top)
         space = try Self.space(&top)
+        atRest = try Self.atRest(&top)
         nodes = try Self.nodes(&top)
         try top.finish()
     }
@@ -178,6 +180,43 @@ extension ClusterConfiguration {
             ballast: UInt64(ballast)
         )
     }
+
+    private static func atRest(_ top: inout YAMLMapping) throws(ConfigurationError) -> AtRest {
+        guard var section = try top.mapping("at-rest") else {
+            throw top.error("at-rest", "is missing. \(howToSeal)")
+        }
+        let isSealing = try section.text("encryption") ?? "on"
+        let file = try section.text("keys-file")
+        let command = try section.words("keys-command")
+        try section.finish()
+        guard ["on", "off"].contains(isSealing) else {
+            throw section.error("encryption", "must be 'on' or 'off', not '\(isSealing)'")
+        }
+        let source: KeySource?
+        switch (file, command) {
+        case (_?, _?):
+            throw section.error("keys-command", "and 'at-rest.keys-file' exclude each other")
+        case (let file?, nil): source = .file(Self.path(file, beside: section.file))
+        case (nil, let command?): source = .command(command)
+        case (nil, nil):
+            guard isSealing == "off" else {
+                throw top.error("at-rest", "names no keys. \(howToSeal)")
+            }
+            source = nil
+        }
+        return AtRest(source: source, seals: isSealing == "on")
+    }
+
+    /// A path that is not absolute counts from the directory of the configuration file.
+    private static func path(_ path: String, beside file: String) -> String {
+        guard !path.hasPrefix("/"), let slash = file.lastIndex(of: "/") else { return path }
+        return file[...slash] + path
+    }
+
+    private static let howToSeal =
+        "Make a file of keys with 'holdfast keys new FILE' and name it as 'keys-file' under "
+        + "'at-rest'; or say 'encryption: off' there, and whoever gets hold of a disk reads the "
+        + "sessions"
 
     private static func nodes(
         _ top: inout YAMLMapping

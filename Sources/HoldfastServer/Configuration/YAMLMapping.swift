@@ -61,6 +61,17 @@ struct YAMLMapping {
         return scalar.string
     }
 
+    /// A list of texts, the first of which is not empty; nil where the key is absent.
+    mutating func words(_ key: String) throws(ConfigurationError) -> [String]? {
+        asked.insert(key)
+        guard let node = values[key] else { return nil }
+        let words = node.sequence?.compactMap(\.scalar?.string) ?? []
+        guard let first = words.first, !first.isEmpty, words.count == node.sequence?.count else {
+            throw error(key, "must be a list of texts, as '[program, argument]'")
+        }
+        return words
+    }
+
     mutating func requiredText(_ key: String) throws(ConfigurationError) -> String {
         guard let text = try text(key) else { throw error(key, "is missing") }
         return text

@@ -28,21 +28,26 @@ final class DiskThread: @unchecked Sendable {
         var waiting: [DiskBatch] = []
         var isRunning = false
         var isClosing = false
+        /// There may be something to clean, though nothing was stored.
+        var isCleaningWanted = true
         /// Counts the stores and slices of cleaning that the thread begins.
         var stores: UInt64 = 0
     }
 
     private let store: LogStore
     private let space: DiskSpace
+    private let keys: NodeKeys
     private let pool: NIOThreadPool
     private let state = NIOLockedValueBox(State())
     private var cleaning = LogStore.Cleaning.done
     private var lastSlice = Instant.zero
     private var nextLook = Instant.zero
 
-    init(store: LogStore, space: DiskSpace) {
+    init(store: LogStore, space: DiskSpace, keys: NodeKeys) {
         self.store = store
         self.space = space
+        self.keys = keys
+        keys.note(journal: store.keysInUse)
         pool = NIOThreadPool(numberOfThreads: 1)
         pool.start()
     }
@@ -59,6 +64,12 @@ final class DiskThread: @unchecked Sendable {
     /// Looks at the room on the disk, and goes on with what waited for it. Called now and then.
     func lookAround() { submit([]) }
 
+    /// Goes through what the keys that are new now leave to do.
+    func cleanSoon() {
+        state.withLockedValue { $0.isCleaningWanted = true }
+        lookAround()
+    }
+
     /// Where it stands now, for the `DiskWatch`.
     var place: DiskWatch.Place {
         state.withLockedValue { DiskWatch.Place(store: $0.stores, isBusy: $0.isRunning) }
@@ -67,8 +78,10 @@ final class DiskThread: @unchecked Sendable {
     private func work() {
         while true {
             guard hasRoom() else { return state.withLockedValue { $0.isRunning = false } }
-            let isCleaning = cleaning == .unfinished
+            var isCleaning = cleaning == .unfinished
             let batches: [DiskBatch]? = state.withLockedValue { state in
+                isCleaning = isCleaning || state.isCleaningWanted
+                state.isCleaningWanted = false
                 let mayClean = isCleaning && !state.isClosing
                 if state.waiting.isEmpty, !mayClean {
                     state.isRunning = false
@@ -78,9 +91,10 @@ final class DiskThread: @unchecked Sendable {
                 return Self.takeFirst(of: &state.waiting)
             }
             guard let batches else { return }
+            if isCleaning { cleaning = .unfinished }
             do {
                 if batches.isEmpty {
-                    cleaning = try store.clean()
+                    try clean()
                 } else {
                     try store.store(batches.map { (group: $0.group, batch: $0.batch) })
                     report(batches)
@@ -120,8 +134,13 @@ final class DiskThread: @unchecked Sendable {
     private func cleanNowAndThen() throws(LogStoreError) {
         let now = MonotonicClock.now()
         guard now >= lastSlice.advanced(by: Limits.cleaningInterval) else { return }
-        cleaning = try store.clean()
+        try clean()
         lastSlice = MonotonicClock.now()
+    }
+
+    private func clean() throws(LogStoreError) {
+        cleaning = try store.clean()
+        keys.note(journal: store.keysInUse)
     }
 
     private func report(_ batches: [DiskBatch]) {

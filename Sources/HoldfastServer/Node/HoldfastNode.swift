@@ -1,7 +1,8 @@
 // One node, from an empty process to listening, and back. The order of both is the point:
 //
-//   start   configuration -> ports bound -> room on the disk -> the directory's identity ->
+//   start   configuration -> keys -> ports bound -> room on the disk -> the directory's identity ->
 //           recovery (NodeRecovery) -> reactors run
+//   reload  the keys, while it runs
 //   stop    no new connections -> leaderships handed over -> requests in flight answered ->
 //           connections closed -> the disk drained and closed
 //
@@ -34,6 +35,10 @@ package struct HoldfastNode: Service {
             throw .reason(.usage("--node \(name) is not in the configuration; it has \(names)"))
         }
         let directory = dataDirectory ?? own.dataDirectory ?? ".holdfast/\(own.name)"
+        let keys = try NodeKeys.read(configuration.atRest)
+        if !configuration.atRest.seals {
+            logger.warning("encryption at rest is off: whoever gets hold of the disk reads it")
+        }
         let ports = try await Ports.bind(own)
         let space = DiskSpace(directory: directory, marks: configuration.space, logger: logger)
         await space.waitForRoom()
@@ -42,7 +47,8 @@ package struct HoldfastNode: Service {
                 configuration: configuration,
                 own: own,
                 first: first,
-                space: space
+                space: space,
+                keys: keys
             )
             let recovered = try recovery.open(directory, logger)
             return try await run(configuration, own, ports, recovered, space, logger)
@@ -87,6 +93,20 @@ package struct HoldfastNode: Service {
     }
 
     // MARK: Running and stopping
+
+    /// Reads the keys again. May take as long as a command that prints them.
+    package func reloadKeys() async {
+        do {
+            let isNew = try await NIOThreadPool.singleton.runIfActive { [context] in
+                context.keys.reload(context.logger)
+            }
+            guard isNew else { return }
+            context.disk.cleanSoon()
+            context.snapshots.reseal()
+        } catch {
+            context.logger.error("the keys were not read again", metadata: ["reason": "\(error)"])
+        }
+    }
 
     /// Serves until the service group shuts down.
     package func run() async throws {

@@ -11,6 +11,7 @@ final class NodeContext: Sendable {
     let board: StatusBoard
     let members: MemberDirectory
     let admissions: PeerAdmissions
+    let keys: NodeKeys
     let disk: DiskThread
     let space: DiskSpace
     let snapshots: SnapshotThread
@@ -24,6 +25,7 @@ final class NodeContext: Sendable {
         reactorCount: Int,
         hello: Hello,
         admissions: PeerAdmissions,
+        keys: NodeKeys,
         disk: DiskThread,
         space: DiskSpace,
         snapshots: SnapshotThread,
@@ -34,6 +36,7 @@ final class NodeContext: Sendable {
         self.reactorCount = reactorCount
         self.hello = hello
         self.admissions = admissions
+        self.keys = keys
         self.disk = disk
         self.space = space
         self.snapshots = snapshots

@@ -33,6 +33,7 @@ struct NodeRecovery {
     let first: FirstStart
     /// Of the directory; nil where nobody looks after it.
     var space: DiskSpace?
+    let keys: NodeKeys
 
     /// What the disk holds.
     private struct Found {
@@ -79,7 +80,8 @@ struct NodeRecovery {
         let store = try LogStore.open(
             directory: directory,
             identity: identity,
-            groupCount: configuration.groupCount
+            groupCount: configuration.groupCount,
+            keys: keys.keys
         )
         // The directory is the node's: from here on its ballast may be given up.
         space?.look()
@@ -96,6 +98,12 @@ struct NodeRecovery {
                     )
                 }
             )
+            try store.sealWhatIsClear { done, file in
+                logger.notice(
+                    "\(done)",
+                    metadata: file.map { ["file": "\($0.file)", "kept-as": "\($0.keptAs)"] }
+                )
+            }
             return Found(store: store, groups: groups, machines: machines)
         } catch {
             store.abandon()
@@ -114,7 +122,8 @@ struct NodeRecovery {
             place = try LogStore.setJournalAside(
                 directory: directory,
                 identity: identity,
-                groupCount: configuration.groupCount
+                groupCount: configuration.groupCount,
+                keys: keys.keys
             )
         } catch {
             guard case .damage(let other) = error else { throw error }
@@ -175,6 +184,7 @@ struct NodeRecovery {
         checkAddress(replicas, logger)
         return RecoveredNode(
             store: found.store,
+            keys: keys,
             hello: hello,
             admissions: admissions,
             replicas: replicas

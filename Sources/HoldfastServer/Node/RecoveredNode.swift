@@ -10,6 +10,7 @@ import Replica
 
 struct RecoveredNode {
     var store: LogStore
+    var keys: NodeKeys
     var hello: Hello
     var admissions: PeerAdmissions
     /// One for each group, in order.
@@ -31,9 +32,15 @@ struct RecoveredNode {
             reactorCount: loops.count,
             hello: hello,
             admissions: admissions,
-            disk: DiskThread(store: store, space: space),
+            keys: keys,
+            disk: DiskThread(store: store, space: space, keys: keys),
             space: space,
-            snapshots: SnapshotThread(files: store.snapshots, space: space, logger: logger),
+            snapshots: SnapshotThread(
+                files: store.snapshots,
+                space: space,
+                keys: keys,
+                logger: logger
+            ),
             logger: logger
         )
         let reactors = loops.enumerated().map { index, loop in

@@ -1,6 +1,6 @@
 // The thread for what blocks and is not a commit: making snapshots of this node's groups, reading
-// them for followers, taking in those of leaders, and noting new peers. A commit never waits for
-// it.
+// them for followers, taking in those of leaders, sealing them anew, and noting new peers. A commit
+// never waits for it.
 //
 //     cuts           one at a time, section by section, a section between other jobs
 //     other jobs     in the order in which they came
@@ -42,6 +42,7 @@ final class SnapshotThread: @unchecked Sendable {
 
     private let files: SnapshotFiles
     private let space: DiskSpace
+    private let keys: NodeKeys
     private let logger: Logger
     private let pool: NIOThreadPool
     private let state = NIOLockedValueBox(State())
@@ -53,10 +54,14 @@ final class SnapshotThread: @unchecked Sendable {
     )
     private var streams: [GroupID: SnapshotStreams] = [:]
     private var receivers: [GroupID: SnapshotReceiver] = [:]
+    /// Whether there may be snapshots that would be sealed with another key now, or what is known
+    /// of their keys may be old.
+    private var mayBeSealedOtherwise = true
 
-    init(files: SnapshotFiles, space: DiskSpace, logger: Logger) {
+    init(files: SnapshotFiles, space: DiskSpace, keys: NodeKeys, logger: Logger) {
         self.files = files
         self.space = space
+        self.keys = keys
         self.logger = logger
         pool = NIOThreadPool(numberOfThreads: 1)
         pool.start()
@@ -163,6 +168,8 @@ final class SnapshotThread: @unchecked Sendable {
         } catch {
             return abandonOrEnd(current.job, error)
         }
+        // Written with a key that another has replaced meanwhile, perhaps.
+        mayBeSealedOtherwise = true
         let job = current.job
         logger.debug(
             "snapshot stored",
@@ -187,6 +194,7 @@ final class SnapshotThread: @unchecked Sendable {
     }
 
     private func abandon(_ job: CutJob, _ reason: String) {
+        mayBeSealedOtherwise = true
         logger.error(
             "snapshot could not be stored; the log grows until the next one is",
             metadata: ["group": "\(job.group.rawValue)", "reason": "\(reason)"]
@@ -196,8 +204,51 @@ final class SnapshotThread: @unchecked Sendable {
 
     // MARK: Streams
 
-    /// Closes the files of followers that have gone away. Called now and then.
-    func sweep() { perform { self.giveUpStreams(at: MonotonicClock.now()) } }
+    /// Closes the files of followers that have gone away, and seals a snapshot anew where one needs
+    /// it. Called now and then.
+    func sweep() {
+        perform {
+            self.giveUpStreams(at: MonotonicClock.now())
+            if self.mayBeSealedOtherwise { self.resealNext() }
+        }
+    }
+
+    // MARK: Keys
+
+    /// The keys are new: what is sealed with others is sealed anew.
+    func reseal() {
+        perform {
+            self.mayBeSealedOtherwise = true
+            self.resealNext()
+        }
+    }
+
+    /// One; the others after what came meanwhile.
+    private func resealNext() {
+        guard space.room != .exhausted else { return }
+        do {
+            switch try files.resealNext() {
+            case .nothingToDo: mayBeSealedOtherwise = false
+            case .resealed: perform { self.resealNext() }
+            case .setAside(let file):
+                logger.error(
+                    "a snapshot cannot be read, and was set aside",
+                    metadata: ["file": "\(file.file)", "reason": "\(file.reason)"]
+                )
+            }
+            var inUse = try files.keysInUse()
+            // One that is being written may be sealed with a key that is active no more.
+            if let cutting { inUse.insert(cutting.writer.key) }
+            keys.note(snapshots: inUse)
+        } catch .namesNotDurable(let directory, let reason) {
+            fatal(FatalReason(.namesNotDurable(directory: directory, reason: reason)))
+        } catch {
+            logger.error(
+                "a snapshot could not be sealed anew; it is tried again",
+                metadata: ["reason": "\(error)"]
+            )
+        }
+    }
 
     private func giveUpStreams(at now: Instant) {
         for stream in gate.takeAbandoned(at: now) {
@@ -251,6 +302,8 @@ final class SnapshotThread: @unchecked Sendable {
             )
             try receiver.keep()
             receivers[group] = nil
+            // Whoever sent it may have other keys, or none.
+            mayBeSealedOtherwise = true
             logger.notice(
                 "snapshot received",
                 metadata: [
@@ -267,16 +320,30 @@ final class SnapshotThread: @unchecked Sendable {
                 "the disk does not take a snapshot from the leader; make room, it is tried again",
                 metadata: ["group": "\(group.rawValue)", "call": "\(call)", "reason": "\(reason)"]
             )
-            // Not at once: what fills a disk would be sent for it again and again.
-            reactor.loop.scheduleTask(in: .nanoseconds(Limits.snapshotRetryPause)) {
-                reactor.settle(group) { $0.snapshotDamaged(chunk.mark.position) }
-            }
+            retryLater(chunk, group, reactor)
+        } catch LogStoreError.missingKey(let key, _) {
+            receivers[group] = nil
+            logger.error(
+                """
+                a snapshot from the leader is sealed with a key that is not here: bring the key to \
+                this node's keys and send it SIGHUP; it is tried again
+                """,
+                metadata: ["group": "\(group.rawValue)", "key": "\(key)"]
+            )
+            retryLater(chunk, group, reactor)
         } catch {
             receivers[group] = nil
             logger.error(
                 "snapshot from the leader is of no use; it will be sent again",
                 metadata: ["group": "\(group.rawValue)", "reason": "\(error)"]
             )
+            reactor.settle(group) { $0.snapshotDamaged(chunk.mark.position) }
+        }
+    }
+
+    /// Not at once: it would be sent for nothing again and again.
+    private func retryLater(_ chunk: ReceivedChunk, _ group: GroupID, _ reactor: Reactor) {
+        reactor.loop.scheduleTask(in: .nanoseconds(Limits.snapshotRetryPause)) {
             reactor.settle(group) { $0.snapshotDamaged(chunk.mark.position) }
         }
     }

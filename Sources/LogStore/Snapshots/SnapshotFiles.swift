@@ -10,15 +10,18 @@
 import Foundation
 import Glibc
 package import RaftCore
+import Sealing
 
 /// Where the snapshots are.
 package struct SnapshotFiles: Sendable {
     private let directory: String
     private let cluster: ClusterID
+    let keys: SealingKeys
 
-    init(directory: String, cluster: ClusterID) {
+    init(directory: String, cluster: ClusterID, keys: SealingKeys) {
         self.directory = directory
         self.cluster = cluster
+        self.keys = keys
     }
 
     // MARK: For callers
@@ -46,7 +49,7 @@ package struct SnapshotFiles: Sendable {
     ) throws(LogStoreError) -> SnapshotReader? {
         let name = SnapshotName(group: group, position: position)
         guard let file = try ReadableFile(path: path(name)) else { return nil }
-        return try SnapshotReader(file, name, cluster)
+        return try SnapshotReader(file, name, cluster, keys)
     }
 
     // MARK: Inside
@@ -78,7 +81,9 @@ package struct SnapshotFiles: Sendable {
         of names: [SnapshotName],
         from base: LogIndex,
         _ load: SnapshotLoader
-    ) -> (mark: SnapshotMark?, unusable: [(name: SnapshotName, error: LogStoreError)]) {
+    ) throws(LogStoreError) -> (
+        mark: SnapshotMark?, unusable: [(name: SnapshotName, error: LogStoreError)]
+    ) {
         var unusable: [(SnapshotName, LogStoreError)] = []
         for name in names where name.position.index >= base {
             do throws(LogStoreError) {
@@ -88,6 +93,8 @@ package struct SnapshotFiles: Sendable {
                 try load(reader)
                 return (reader.mark, unusable)
             } catch {
+                // Nothing is wrong with it: an operator has to bring the key.
+                if case .missingKey = error { throw error }
                 unusable.append((name, error))
             }
         }
@@ -134,7 +141,7 @@ package struct SnapshotFiles: Sendable {
 
     private func path(_ name: SnapshotName) -> String { directory + "/" + name.text }
 
-    private func names() throws(LogStoreError) -> [SnapshotName] {
+    func names() throws(LogStoreError) -> [SnapshotName] {
         try list().compactMap(SnapshotName.init)
     }
 
@@ -168,7 +175,7 @@ package struct PassedOver: Hashable, Sendable {
         case .damage(let damage): "\(damage)"
         case .io(let call, let reason): "\(call) failed: \(reason)."
         case .otherCluster, .otherNode, .otherGroupCount, .unknownFormat, .inUse, .setting,
-            .namesNotDurable, .entryTooLarge, .unsoundSnapshot, .closed:
+            .missingKey, .namesNotDurable, .entryTooLarge, .unsoundSnapshot, .closed:
             "\(error)"
         }
     }

@@ -1,13 +1,14 @@
 // A snapshot as a file. What travels to a follower is the file itself, so it names no node.
 //
 //     header     4 bytes   "hfsn"
-//                1 byte    format version
+//                1 byte    1, or 2 where the sections are sealed
 //                16 bytes  cluster
 //                2 bytes   group
 //                16 bytes  term and index of the last entry that it stands for
 //                2 bytes   length of the membership, and that many bytes (`Membership.encoded`)
+//                40 bytes  where sealed: master key and salt (`SealedHead`)
 //                4 bytes   CRC-32C of the header so far
-//     section    1 byte    kind: 1 as it is, 2 an LZ4 block
+//     section    1 byte    kind: 1 as it is, 2 an LZ4 block, 3 sealed
 //     (many)     4 bytes   length here
 //                4 bytes   length before compression
 //                4 bytes   CRC-32C of the 9 bytes before and of what follows
@@ -17,13 +18,16 @@
 //                8 bytes   their lengths before compression, together
 //                16 bytes  chain value over the header and all sections
 //                4 bytes   CRC-32C of the trailer
+//                16 bytes  where sealed: a tag that vouches for the trailer
 //
 // The file ends there. Sections are the caller's and opaque. The checksums find what went bad; the
 // chain finds what is missing, doubled or from another snapshot; the trailer finds an end that came
-// too early.
+// too early. Sections that are sealed are not compressed: what the sessions of one have in common
+// would show in its length.
 
 import Bytes
 import RaftCore
+import Sealing
 
 /// What a snapshot's file says of itself.
 struct SnapshotHeader: Hashable {
@@ -34,6 +38,7 @@ struct SnapshotHeader: Hashable {
 
 enum SnapshotFormat {
     static let version: UInt8 = 1
+    static let sealedVersion: UInt8 = 2
     static let magic = Array("hfsn".utf8)
     /// Up to the membership.
     static let fixedHeaderBytes = 41
@@ -44,6 +49,7 @@ enum SnapshotFormat {
         case trailer = 0
         case plain = 1
         case compressed = 2
+        case sealed = 3
     }
 
     /// The frame of a section: what precedes its bytes.
@@ -69,11 +75,13 @@ enum SnapshotFormat {
 
     // MARK: Writing
 
-    static func encode(_ header: SnapshotHeader) -> [UInt8] {
+    /// `head` where the sections are going to be sealed.
+    static func encode(_ header: SnapshotHeader, _ head: SealedHead? = nil) -> [UInt8] {
         let membership = header.mark.membership.encoded
-        var writer = ByteWriter(capacity: fixedHeaderBytes + membership.count + 4)
+        let capacity = fixedHeaderBytes + membership.count + SealedHead.byteCount + 4
+        var writer = ByteWriter(capacity: capacity)
         writer.write(magic)
-        writer.write(version)
+        writer.write(head == nil ? version : sealedVersion)
         writer.write(header.cluster.high)
         writer.write(header.cluster.low)
         writer.write(header.group.rawValue)
@@ -81,18 +89,36 @@ enum SnapshotFormat {
         writer.write(header.mark.position.index.rawValue)
         writer.write(UInt16(membership.count))
         writer.write(membership)
+        head?.write(to: &writer)
         writer.write(CRC32C.checksum(writer.bytes))
         return writer.bytes
     }
 
-    /// A section with its frame, compressed where that makes it smaller.
-    static func encode(section: ArraySlice<UInt8>) -> [UInt8] {
-        let compressed = LZ4Block.compress(section)
-        let bytes = compressed.map { $0[...] } ?? section
+    /// A section with its frame: sealed as the `number`th where there is a seal, or else compressed
+    /// where that makes it smaller.
+    static func encode(
+        section: ArraySlice<UInt8>,
+        _ seal: SnapshotSeal? = nil,
+        number: UInt64 = 0
+    ) -> [UInt8] {
+        if let seal {
+            return frame(.sealed, seal.box(of: section, number: number)[...], of: section.count)
+        }
+        guard let compressed = LZ4Block.compress(section) else {
+            return frame(.plain, section, of: section.count)
+        }
+        return frame(.compressed, compressed[...], of: section.count)
+    }
+
+    private static func frame(
+        _ kind: Kind,
+        _ bytes: ArraySlice<UInt8>,
+        of originalCount: Int
+    ) -> [UInt8] {
         var writer = ByteWriter(capacity: frameBytes + bytes.count)
-        writer.write((compressed == nil ? Kind.plain : .compressed).rawValue)
+        writer.write(kind.rawValue)
         writer.write(UInt32(bytes.count))
-        writer.write(UInt32(section.count))
+        writer.write(UInt32(originalCount))
         let seed = CRC32C.checksum(writer.bytes)
         writer.write(CRC32C.checksum(bytes, seed: seed))
         writer.write(bytes)
@@ -112,34 +138,40 @@ enum SnapshotFormat {
 
     // MARK: Reading
 
-    /// The length of the membership, from the header's fixed part.
-    static func membershipBytes(_ fixed: [UInt8]) throws(DecodeError) -> Int {
+    /// The length of what follows the header's fixed part.
+    static func headerRestBytes(_ fixed: [UInt8]) throws(DecodeError) -> Int {
         var reader = ByteReader(fixed)
         guard try reader.readBytes(count: 4) == magic[...] else { throw .invalid("snapshot file") }
         let version = try reader.readUInt8()
-        guard version == Self.version else { throw .unknownTag(version) }
+        guard version == Self.version || version == sealedVersion else {
+            throw .unknownTag(version)
+        }
         var end = ByteReader(fixed[(fixedHeaderBytes - 2)...])
         let count = Int(try end.readUInt16())
         guard count <= Limits.membershipBytesMax else { throw .tooLarge(count) }
-        return count
+        return count + (version == sealedVersion ? SealedHead.byteCount : 0) + 4
     }
 
-    static func header(_ bytes: [UInt8]) throws(DecodeError) -> SnapshotHeader {
+    static func header(
+        _ bytes: [UInt8]
+    ) throws(DecodeError) -> (header: SnapshotHeader, head: SealedHead?) {
         var reader = try ByteReader(checked: bytes[...])
         // The magic and the version were read before.
-        _ = try reader.readBytes(count: 5)
+        _ = try reader.readBytes(count: 4)
+        let isSealed = try reader.readUInt8() == sealedVersion
         let cluster = ClusterID(high: try reader.readUInt64(), low: try reader.readUInt64())
         let group = GroupID(try reader.readUInt16())
         let term = Term(try reader.readUInt64())
         let index = LogIndex(try reader.readUInt64())
-        _ = try reader.readUInt16()
+        let membershipBytes = Int(try reader.readUInt16())
         guard index.rawValue <= UInt64(Int64.max) else { throw .invalid("index of a snapshot") }
-        guard let membership = Membership(encoded: reader.readRest()) else {
-            throw .invalid("membership of a snapshot")
-        }
+        guard let membership = Membership(encoded: try reader.readBytes(count: membershipBytes))
+        else { throw .invalid("membership of a snapshot") }
+        let head = isSealed ? try SealedHead(from: &reader) : nil
+        try reader.expectEnd()
         let position = LogPosition(term: term, index: index)
         let mark = SnapshotMark(position: position, membership: membership)
-        return SnapshotHeader(cluster: cluster, group: group, mark: mark)
+        return (SnapshotHeader(cluster: cluster, group: group, mark: mark), head)
     }
 
     /// Of a section that is not the trailer.
@@ -160,11 +192,25 @@ enum SnapshotFormat {
         )
     }
 
-    /// The section of a frame, from the bytes of both.
-    static func section(_ block: [UInt8], _ frame: Frame) throws(DecodeError) -> ArraySlice<UInt8> {
+    /// The section of a frame, from the bytes of both. It is sealed where there is a seal, and only
+    /// then.
+    static func section(
+        _ block: [UInt8],
+        _ frame: Frame,
+        _ seal: SnapshotSeal? = nil,
+        number: UInt64 = 0
+    ) throws(DecodeError) -> ArraySlice<UInt8> {
         let bytes = block[frameBytes...]
         let seed = CRC32C.checksum(block[..<(frameBytes - 4)])
         guard CRC32C.checksum(bytes, seed: seed) == frame.checksum else { throw .checksumMismatch }
+        guard (frame.kind == .sealed) == (seal != nil) else {
+            throw .invalid("kind of a snapshot's section")
+        }
+        if let seal {
+            let section = try seal.section(of: bytes, number: number)
+            guard section.count == frame.originalCount else { throw .invalid("snapshot section") }
+            return section[...]
+        }
         guard frame.kind == .compressed else {
             guard frame.byteCount == frame.originalCount else { throw .invalid("snapshot section") }
             return bytes

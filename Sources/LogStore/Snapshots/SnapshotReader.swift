@@ -2,6 +2,7 @@
 
 package import Bytes
 package import RaftCore
+package import Sealing
 
 /// A snapshot that is open. It stays readable after the store has removed it, and takes room on the
 /// disk until then.
@@ -10,17 +11,24 @@ package final class SnapshotReader: Sendable {
     package let mark: SnapshotMark
     private let file: ReadableFile
     private let header: SnapshotHeader
+    private let keys: SealingKeys
+    /// What the sections are sealed with. Nil: they are in clear.
+    package let key: KeyID?
 
     /// Throws `LogStoreError.damage` where the file does not begin with the header that its name
     /// calls for.
     init(
         _ file: ReadableFile,
         _ name: SnapshotName,
-        _ cluster: ClusterID
+        _ cluster: ClusterID,
+        _ keys: SealingKeys
     ) throws(LogStoreError) {
         self.file = file
+        self.keys = keys
         do {
-            header = try SnapshotScanner(file).header
+            let scanner = try SnapshotScanner(file, keys)
+            header = scanner.header
+            key = scanner.head?.key
         } catch {
             throw error.damage(of: file)
         }
@@ -51,12 +59,13 @@ package final class SnapshotReader: Sendable {
     }
 
     /// Hands out the sections in order, as they were written. Throws `LogStoreError.damage` where
-    /// the file is not sound to its end, or `take` throws: what was taken is of no use then.
+    /// the file is not sound to its end, or `take` throws: what was taken is of no use then; and
+    /// `LogStoreError.missingKey`.
     package func sections(
         _ take: SectionTaker
     ) throws(LogStoreError) {
         do {
-            try SnapshotScanner.scan(file, expected: header, take)
+            try SnapshotScanner.scan(file, expected: header, keys, take)
         } catch {
             throw error.damage(of: file)
         }

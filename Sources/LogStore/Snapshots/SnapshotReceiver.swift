@@ -43,14 +43,14 @@ package final class SnapshotReceiver {
 
     /// Judges the whole file, and hands out its sections for a machine. Throws
     /// `LogStoreError.unsoundSnapshot` where it is not the sound snapshot that was announced, or
-    /// where `take` throws.
+    /// where `take` throws; and `LogStoreError.missingKey`.
     package func verify(
         _ take: SectionTaker
     ) throws(LogStoreError) {
         precondition(state == .receiving)
         let reader = try file.reader()
         do {
-            try SnapshotScanner.scan(reader, expected: header, take)
+            try SnapshotScanner.scan(reader, expected: header, files.keys, take)
         } catch {
             throw error.refusal(of: header)
         }

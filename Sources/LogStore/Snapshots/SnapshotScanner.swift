@@ -2,11 +2,13 @@
 
 import Bytes
 import RaftCore
+import Sealing
 
 /// Why a scan ended early.
 enum ScanFailure: Error {
     /// The file is not a whole snapshot.
     case unsound(DecodeError)
+    case missingKey(KeyID)
     case io(LogStoreError)
 
     static let truncated = ScanFailure.unsound(.truncated)
@@ -17,6 +19,7 @@ enum ScanFailure: Error {
     func damage(of file: ReadableFile) -> LogStoreError {
         switch self {
         case .unsound(let error): .damage(.snapshot(file: file.path, error))
+        case .missingKey(let key): .missingKey(key, of: file.path)
         case .io(let error): error
         }
     }
@@ -26,6 +29,8 @@ enum ScanFailure: Error {
         switch self {
         case .unsound(let error):
             .unsoundSnapshot(header.group, header.mark.position, error)
+        case .missingKey(let key):
+            .missingKey(key, of: "a snapshot of group \(header.group.rawValue) from another node")
         case .io(let error): error
         }
     }
@@ -33,27 +38,49 @@ enum ScanFailure: Error {
 
 struct SnapshotScanner {
     private let file: ReadableFile
+    private let keys: SealingKeys
+    /// The header as it is in the file.
+    private let headerBytes: [UInt8]
+    private var seal: SnapshotSeal?
     private var offset: UInt64 = 0
     private var totals = SnapshotFormat.Totals(chain: ChainValue(high: 0, low: 0))
     let header: SnapshotHeader
+    /// Where the sections are sealed.
+    let head: SealedHead?
 
-    init(_ file: ReadableFile) throws(ScanFailure) {
+    init(_ file: ReadableFile, _ keys: SealingKeys) throws(ScanFailure) {
         self.file = file
+        self.keys = keys
         let fixed = try Self.read(file, at: 0, count: SnapshotFormat.fixedHeaderBytes)
         do {
-            let count = try SnapshotFormat.membershipBytes(fixed) + 4
+            let count = try SnapshotFormat.headerRestBytes(fixed)
             let rest = try Self.read(file, at: UInt64(fixed.count), count: count)
-            let whole = fixed + rest
-            header = try SnapshotFormat.header(whole)
-            totals.chain = ChainHash.value(of: whole)
-            offset = UInt64(whole.count)
+            headerBytes = fixed + rest
+            (header, head) = try SnapshotFormat.header(headerBytes)
+            totals.chain = ChainHash.value(of: headerBytes)
+            offset = UInt64(headerBytes.count)
         } catch {
             throw Self.failure(error)
         }
     }
 
+    /// The seal, where the sections have one.
+    private mutating func openSeal() throws(ScanFailure) {
+        guard let head, seal == nil else { return }
+        do {
+            let context = try keys.resume(head, purpose: SnapshotSeal.purpose)
+            seal = SnapshotSeal(context, header: headerBytes)
+        } catch {
+            switch error {
+            case .missingKey(let key): throw .missingKey(key)
+            case .notAuthentic: throw .unsound(.checksumMismatch)
+            }
+        }
+    }
+
     /// The next section; nil after the last one, where all of the file was sound.
     mutating func next() throws(ScanFailure) -> ArraySlice<UInt8>? {
+        try openSeal()
         let start = try Self.read(file, at: offset, count: SnapshotFormat.frameBytes)
         do {
             guard start.first != SnapshotFormat.Kind.trailer.rawValue else {
@@ -63,7 +90,7 @@ struct SnapshotScanner {
             let frame = try SnapshotFormat.frame(start)
             let body = try Self.read(file, at: offset + UInt64(start.count), count: frame.byteCount)
             let block = start + body
-            let section = try SnapshotFormat.section(block, frame)
+            let section = try SnapshotFormat.section(block, frame, seal, number: totals.sections)
             totals.add(block[...], originalCount: section.count)
             offset += UInt64(block.count)
             return section
@@ -77,7 +104,12 @@ struct SnapshotScanner {
         guard try SnapshotFormat.totals(bytes) == totals else {
             throw DecodeError.invalid("totals of a snapshot")
         }
-        let end = offset + UInt64(bytes.count)
+        var end = offset + UInt64(bytes.count)
+        if let seal {
+            let tag = try Self.read(file, at: end, count: SealingContext.tagByteCount)
+            try seal.check(tag[...], of: bytes)
+            end += UInt64(tag.count)
+        }
         guard file.byteCount == end else {
             throw DecodeError.trailingBytes(Int(clamping: file.byteCount - end))
         }
@@ -113,9 +145,10 @@ extension SnapshotScanner {
     static func scan(
         _ file: ReadableFile,
         expected: SnapshotHeader,
+        _ keys: SealingKeys,
         _ take: SectionTaker
     ) throws(ScanFailure) {
-        var scanner = try SnapshotScanner(file)
+        var scanner = try SnapshotScanner(file, keys)
         guard scanner.header == expected else { throw .otherSnapshot }
         while let section = try scanner.next() {
             do {

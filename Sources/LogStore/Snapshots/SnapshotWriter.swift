@@ -3,12 +3,16 @@
 
 import Bytes
 package import RaftCore
+package import Sealing
 
 /// Used by one thread at a time.
 package final class SnapshotWriter {
     private let files: SnapshotFiles
     private let header: SnapshotHeader
     private let file: UnfinishedFile
+    private let seal: SnapshotSeal?
+    /// What it will be sealed with. Nil: it will be in clear.
+    package let key: KeyID?
     private var totals: SnapshotFormat.Totals
     private var isFinished = false
 
@@ -16,7 +20,10 @@ package final class SnapshotWriter {
         self.files = files
         self.header = header
         file = try files.begin()
-        let bytes = SnapshotFormat.encode(header)
+        let sealing = files.keys.begin(purpose: SnapshotSeal.purpose)
+        let bytes = SnapshotFormat.encode(header, sealing?.head)
+        key = sealing?.head.key
+        seal = sealing.map { SnapshotSeal($0.context, header: bytes) }
         totals = SnapshotFormat.Totals(chain: ChainHash.value(of: bytes))
         try file.append(bytes[...])
     }
@@ -27,7 +34,7 @@ package final class SnapshotWriter {
     package func append(_ section: ArraySlice<UInt8>) throws(LogStoreError) {
         precondition(!isFinished)
         precondition(section.count <= Limits.snapshotSectionBytesMax)
-        let block = SnapshotFormat.encode(section: section)
+        let block = SnapshotFormat.encode(section: section, seal, number: totals.sections)
         totals.add(block[...], originalCount: section.count)
         try file.append(block[...])
     }
@@ -36,7 +43,9 @@ package final class SnapshotWriter {
     package func finish() throws(LogStoreError) {
         precondition(!isFinished)
         isFinished = true
-        try file.append(SnapshotFormat.encode(totals)[...])
+        let trailer = SnapshotFormat.encode(totals)
+        try file.append(trailer[...])
+        if let seal { try file.append(seal.tag(of: trailer)[...]) }
         let name = SnapshotName(group: header.group, position: header.mark.position)
         try files.keep(file, as: name)
     }
