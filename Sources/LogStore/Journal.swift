@@ -101,8 +101,11 @@ struct Journal {
     }
 
     /// Makes the database anew of what counts in it: nothing is left of rows that were removed, in
-    /// neither of its files.
-    func makeAnew() throws {
+    /// neither of its files. `directory` has room for a copy for a while.
+    func makeAnew(using directory: String) throws {
+        // SQLite asks for it when it makes a file without a name. Its own choice is /var/tmp, which
+        // may be small, or read-only.
+        setenv("SQLITE_TMPDIR", directory, 1)
         try database.writeWithoutTransaction { database in
             try database.execute(sql: "VACUUM")
             _ = try database.checkpoint(.truncate)

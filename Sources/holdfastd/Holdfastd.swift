@@ -58,6 +58,8 @@ struct Holdfastd: AsyncParsableCommand {
         } catch {
             fatal(.configuration("\(error)"))
         }
+        // From here on, so that one which comes during a long start is not lost, nor the process.
+        let hangups = await UnixSignalsSequence(trapping: .sighup)
         let service: HoldfastNode
         do {
             service = try await HoldfastNode.start(
@@ -71,7 +73,7 @@ struct Holdfastd: AsyncParsableCommand {
             fatal(reason)
         }
         let group = ServiceGroup(
-            services: [service, KeyReload(node: service)],
+            services: [service, KeyReload(node: service, hangups: hangups)],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )
@@ -86,9 +88,9 @@ struct Holdfastd: AsyncParsableCommand {
 /// SIGHUP: the operator has changed the keys.
 private struct KeyReload: Service {
     let node: HoldfastNode
+    let hangups: UnixSignalsSequence
 
     func run() async throws {
-        let signals = await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown()
-        for await _ in signals { await node.reloadKeys() }
+        for await _ in hangups.cancelOnGracefulShutdown() { await node.reloadKeys() }
     }
 }

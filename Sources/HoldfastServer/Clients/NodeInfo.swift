@@ -94,7 +94,8 @@ struct NodeInfo {
     }
 
     private var keysInUse: String {
-        node.keys.inUse.map { $0.map { "\($0)" } ?? "clear" }.sorted().joined(separator: ",")
+        guard let inUse = node.keys.inUse else { return "unknown" }
+        return inUse.map { $0.map { "\($0)" } ?? "clear" }.sorted().joined(separator: ",")
     }
 
     private var holdfast: [String] {

@@ -11,10 +11,10 @@ import NIOConcurrencyHelpers
 import Sealing
 
 final class NodeKeys: Sendable {
-    /// What the files of a node are sealed with. Nil: in clear.
-    struct Use: Hashable, Sendable {
-        var journal: Set<KeyID?> = []
-        var snapshots: Set<KeyID?> = []
+    /// What the files of a node are sealed with. Nil in a set: in clear; in place of one: unknown.
+    private struct Use {
+        var journal: Set<KeyID?>?
+        var snapshots: Set<KeyID?>?
     }
 
     let keys: SealingKeys
@@ -41,10 +41,24 @@ final class NodeKeys: Sendable {
 
     func note(journal: Set<KeyID?>) { use.withLockedValue { $0.journal = journal } }
 
-    func note(snapshots: Set<KeyID?>) { use.withLockedValue { $0.snapshots = snapshots } }
+    /// Nil where they cannot be read.
+    func note(snapshots: Set<KeyID?>?) { use.withLockedValue { $0.snapshots = snapshots } }
 
-    /// What the files that count are sealed with, as last seen.
-    var inUse: Set<KeyID?> { use.withLockedValue { $0.journal.union($0.snapshots) } }
+    /// What the files that count are sealed with, as last seen; nil where not all is known. Nil in
+    /// it: in clear.
+    var inUse: Set<KeyID?>? {
+        use.withLockedValue { use in
+            guard let journal = use.journal, let snapshots = use.snapshots else { return nil }
+            return journal.union(snapshots)
+        }
+    }
+
+    /// The keys of `ring` that must not be gone: all of them, where not all is known.
+    private func needed(of ring: KeyRing) -> [KeyID] {
+        guard let inUse else { return ring.ids.map(\.id) }
+        // What is stored at this moment has the active one.
+        return inUse.union([ring.active]).compactMap { $0 }
+    }
 
     // MARK: Reloading
 
@@ -65,9 +79,7 @@ final class NodeKeys: Sendable {
             )
             return false
         }
-        // What is stored at this moment has the active one.
-        let needed = inUse.union([old.active]).compactMap { $0 }
-        if let missing = needed.first(where: { !ring.contains($0) }) {
+        if let missing = needed(of: old).first(where: { !ring.contains($0) }) {
             logger.error(
                 "the new keys lack one that is still needed; the old ones go on to count",
                 metadata: ["key": "\(missing)"]
@@ -88,8 +100,6 @@ final class NodeKeys: Sendable {
 }
 
 extension FatalReason {
-    /// What it means that the keys cannot be read.
-    init(_ error: KeySourceError) {
-        if case .io = error { self = .disk("\(error)") } else { self = .configuration("\(error)") }
-    }
+    /// What it means that the keys cannot be read: they are not on the disk of the data.
+    init(_ error: KeySourceError) { self = .configuration("\(error)") }
 }

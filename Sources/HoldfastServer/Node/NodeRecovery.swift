@@ -98,16 +98,24 @@ struct NodeRecovery {
                     )
                 }
             )
-            try store.sealWhatIsClear { done, file in
-                logger.notice(
-                    "\(done)",
-                    metadata: file.map { ["file": "\($0.file)", "kept-as": "\($0.keptAs)"] }
-                )
-            }
+            try store.sealWhatIsClear { tell($0, logger) }
             return Found(store: store, groups: groups, machines: machines)
         } catch {
             store.abandon()
             throw error
+        }
+    }
+
+    private func tell(_ step: LogStore.SealingStep, _ logger: Logger) {
+        switch step {
+        case .snapshots(let count):
+            logger.notice("sealed \(count) snapshots that were stored in clear")
+        case .failed(let file, let error):
+            logger.error(
+                "a snapshot stays in clear; it is tried again",
+                metadata: ["file": "\(file)", "reason": "\(error)"]
+            )
+        case .journal: logger.notice("sealed the log, which was stored in clear")
         }
     }
 

@@ -3,6 +3,7 @@
 // never waits for it.
 //
 //     cuts           one at a time, section by section, a section between other jobs
+//     new seals      one file between other jobs
 //     other jobs     in the order in which they came
 //
 // In: jobs, from any reactor. Out: what became of them, to the reactor that asked, on its loop. It
@@ -57,6 +58,9 @@ final class SnapshotThread: @unchecked Sendable {
     /// Whether there may be snapshots that would be sealed with another key now, or what is known
     /// of their keys may be old.
     private var mayBeSealedOtherwise = true
+    private var isResealQueued = false
+    /// The files that could not be sealed anew.
+    private var complainedOf: Set<String> = []
 
     init(files: SnapshotFiles, space: DiskSpace, keys: NodeKeys, logger: Logger) {
         self.files = files
@@ -65,6 +69,7 @@ final class SnapshotThread: @unchecked Sendable {
         self.logger = logger
         pool = NIOThreadPool(numberOfThreads: 1)
         pool.start()
+        noteKeys()
     }
 
     // MARK: Jobs
@@ -209,7 +214,7 @@ final class SnapshotThread: @unchecked Sendable {
     func sweep() {
         perform {
             self.giveUpStreams(at: MonotonicClock.now())
-            if self.mayBeSealedOtherwise { self.resealNext() }
+            if self.mayBeSealedOtherwise, !self.isResealQueued { self.resealNext() }
         }
     }
 
@@ -223,30 +228,51 @@ final class SnapshotThread: @unchecked Sendable {
         }
     }
 
-    /// One; the others after what came meanwhile.
+    /// One, the whole of a file; the others after what came meanwhile. A file that cannot be sealed
+    /// anew is left as it is.
     private func resealNext() {
-        guard space.room != .exhausted else { return }
-        do {
-            switch try files.resealNext() {
-            case .nothingToDo: mayBeSealedOtherwise = false
-            case .resealed: perform { self.resealNext() }
-            case .setAside(let file):
-                logger.error(
-                    "a snapshot cannot be read, and was set aside",
-                    metadata: ["file": "\(file.file)", "reason": "\(file.reason)"]
-                )
+        isResealQueued = false
+        // A copy must fit beside the file.
+        if space.room == .ample {
+            do {
+                let result = try files.resealNext()
+                complain(of: result.failures)
+                if result.isDone {
+                    isResealQueued = true
+                    perform { self.resealNext() }
+                } else if result.failures.isEmpty {
+                    mayBeSealedOtherwise = false
+                }
+            } catch {
+                if case .namesNotDurable = error { fatal(FatalReason(error)) }
+                logger.error("the snapshots cannot be read", metadata: ["reason": "\(error)"])
             }
-            var inUse = try files.keysInUse()
-            // One that is being written may be sealed with a key that is active no more.
-            if let cutting { inUse.insert(cutting.writer.key) }
-            keys.note(snapshots: inUse)
-        } catch .namesNotDurable(let directory, let reason) {
-            fatal(FatalReason(.namesNotDurable(directory: directory, reason: reason)))
-        } catch {
+        }
+        noteKeys()
+    }
+
+    /// Of each file once, until it is another one.
+    private func complain(of failures: [(file: String, error: LogStoreError)]) {
+        let files = Set(failures.map(\.file))
+        for (file, error) in failures where !complainedOf.contains(file) {
             logger.error(
                 "a snapshot could not be sealed anew; it is tried again",
-                metadata: ["reason": "\(error)"]
+                metadata: ["file": "\(file)", "reason": "\(error)"]
             )
+        }
+        complainedOf = files
+    }
+
+    /// Says what the snapshots are sealed with, the one that is being written included: it may have
+    /// a key that is active no more.
+    private func noteKeys() {
+        do {
+            var inUse = try files.keysInUse()
+            if let cutting { inUse.insert(cutting.writer.key) }
+            keys.note(snapshots: inUse)
+        } catch {
+            keys.note(snapshots: nil)
+            logger.error("the snapshots cannot be read", metadata: ["reason": "\(error)"])
         }
     }
 
@@ -304,6 +330,7 @@ final class SnapshotThread: @unchecked Sendable {
             receivers[group] = nil
             // Whoever sent it may have other keys, or none.
             mayBeSealedOtherwise = true
+            noteKeys()
             logger.notice(
                 "snapshot received",
                 metadata: [

@@ -4,13 +4,12 @@ import Bytes
 package import Sealing
 
 extension SnapshotFiles {
-    /// What became of a snapshot that was to be written again.
-    package enum Resealing: Sendable {
-        /// There was none.
-        case nothingToDo
-        case resealed
-        /// It turned out not to be what was written.
-        case setAside(PassedOver)
+    /// What became of the snapshots that were to be written again.
+    package struct Resealing: Sendable {
+        /// One was written; there may be more.
+        package var isDone = false
+        /// Those that could not be, up to there. They are as they were.
+        package var failures: [(file: String, error: LogStoreError)] = []
     }
 
     /// What the snapshots are sealed with. Nil: some are in clear.
@@ -31,22 +30,26 @@ extension SnapshotFiles {
 
     /// Writes a snapshot that would be sealed otherwise now again, with the same sections under the
     /// same name: one of those of whose key it `isWanted`. Whoever has the old file open can read
-    /// it to its end.
+    /// it to its end. Throws where names may be lost; what else goes wrong with one file does not
+    /// keep it from the next.
     package func resealNext(
         where isWanted: (KeyID?) -> Bool = { _ in true }
     ) throws(LogStoreError) -> Resealing {
+        var result = Resealing()
         for name in try names() {
             do throws(LogStoreError) {
                 guard let reader = try reader(of: name.group, at: name.position),
                     reader.key != keys.current, isWanted(reader.key)
                 else { continue }
                 try reseal(reader)
-                return .resealed
-            } catch .damage(let damage) {
-                return .setAside(try setAside(name, because: .damage(damage)))
+                result.isDone = true
+                return result
+            } catch {
+                if case .namesNotDurable = error { throw error }
+                result.failures.append((path(name), error))
             }
         }
-        return .nothingToDo
+        return result
     }
 
     private func reseal(_ reader: SnapshotReader) throws(LogStoreError) {

@@ -139,7 +139,7 @@ package struct SnapshotFiles: Sendable {
         SnapshotHeader(cluster: cluster, group: group, mark: mark)
     }
 
-    private func path(_ name: SnapshotName) -> String { directory + "/" + name.text }
+    func path(_ name: SnapshotName) -> String { directory + "/" + name.text }
 
     func names() throws(LogStoreError) -> [SnapshotName] {
         try list().compactMap(SnapshotName.init)
