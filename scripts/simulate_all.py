@@ -25,13 +25,17 @@ def run(simulator, first, last):
     return counts, complaints
 
 
+def listed_seeds(path):
+    """The seeds of a file that has one in each line, before words about it."""
+    lines = pathlib.Path(path).read_text().splitlines()
+    return [int(line.split()[0]) for line in lines if line.strip() and not line.startswith("#")]
+
+
 def main():
     simulator, first, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     shares = []
     if len(sys.argv) > 4:
-        lines = pathlib.Path(sys.argv[4]).read_text().splitlines()
-        seeds = [int(line.split()[0]) for line in lines if line.strip() and not line.startswith("#")]
-        shares += [(seed, seed) for seed in seeds]
+        shares += [(seed, seed) for seed in listed_seeds(sys.argv[4])]
     for start in range(first, first + count, SHARE):
         shares.append((start, min(start + SHARE, first + count) - 1))
     wanted = sum(last - start + 1 for start, last in shares)
@@ -58,4 +62,5 @@ def main():
         sys.exit(1)
 
 
-main()
+if __name__ == "__main__":
+    main()

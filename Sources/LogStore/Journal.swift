@@ -101,11 +101,9 @@ struct Journal {
     }
 
     /// Makes the database anew of what counts in it: nothing is left of rows that were removed, in
-    /// neither of its files. `directory` has room for a copy for a while.
-    func makeAnew(using directory: String) throws {
-        // SQLite asks for it when it makes a file without a name. Its own choice is /var/tmp, which
-        // may be small, or read-only.
-        setenv("SQLITE_TMPDIR", directory, 1)
+    /// neither of its files. Takes room for a copy twice: in the write-ahead log, and in a file
+    /// without a name where SQLite makes such files, mostly in /var/tmp.
+    func makeAnew() throws {
         try database.writeWithoutTransaction { database in
             try database.execute(sql: "VACUUM")
             _ = try database.checkpoint(.truncate)

@@ -105,7 +105,7 @@ extension LogStore {
     }
 
     /// What the rows that count are sealed with. Nil: they are in clear.
-    package var keysInUse: Set<KeyID?> { keyUse.keys(from: map.firstRow) }
+    package var keysInUse: Set<KeyID?> { keyUse.keys }
 
     // MARK: Carry
 

@@ -35,7 +35,7 @@ extension LogStore {
         do {
             guard try !journal.isSealedThroughout() else { return }
             while try clean() == .unfinished {}
-            try journal.makeAnew(using: directory.snapshotsPath)
+            try journal.makeAnew()
             try journal.note(isSealedThroughout: true)
         } catch {
             throw fail("sealing the journal", error)

@@ -18,7 +18,8 @@
 //     ...       entries: term, kind, payload
 //
 // A row that is going to be sealed is not compressed as a whole, which would tell by its length
-// what the entries of two sessions have in common: large payloads are compressed each for itself.
+// what the entries of two sessions have in common: large payloads are compressed each for itself. A
+// payload is all that a group wrote in one turn, so two sessions may still meet in it.
 //
 // A row is judged by its checksum, then by its chain, and only then are its contents read.
 

@@ -83,10 +83,8 @@ struct KeyUse {
 
     mutating func note(_ key: RowSeal.Key, row: UInt64) { latest[key] = row }
 
-    /// Those of the rows from `first` on.
-    func keys(from first: UInt64) -> Set<RowSeal.Key> {
-        Set(latest.filter { $0.value >= first }.keys)
-    }
+    /// Those of all rows that are not gone.
+    var keys: Set<RowSeal.Key> { Set(latest.keys) }
 
     /// Rows before `first` are gone.
     mutating func forget(before first: UInt64) {

@@ -79,7 +79,7 @@ package struct Membership: Hashable, Sendable {
         self.init(members: voters.map { Member(id: $0, role: .voter) })
     }
 
-    /// What a node knows that waits to be added to a group: nothing. It never campaigns.
+    /// What a node knows that waits to be added to a group: nothing. It never leads.
     package static let none = Membership(members: [])
 
     package subscript(id: NodeID) -> Member? { members.first { $0.id == id } }

@@ -6,9 +6,9 @@
 //
 // One change at a time: none begins before the one before is committed, in whatever term it began,
 // nor before this leader has committed an entry of its own term (the correction of July 2015 to
-// single-server changes, kept here for all). A leader that is not a voter any more steps down once
-// that is committed, and tells the most up-to-date voter that it hears of to take over (section
-// 4.2.2).
+// single-server changes, kept here for all). A leader that is no voter, not any more or not yet,
+// steps down once that is committed and so is an entry of its own term, and tells the most
+// up-to-date voter that it hears of to take over (section 4.2.2).
 
 extension RaftNode {
     mutating func changeMembership(

@@ -4,23 +4,23 @@
 
 import Bytes
 import RaftCore
+import Replica
 import SessionMachine
 
 enum RoomJudge {
-    /// What is wrong with `entries`, which a leader has appended in one turn; nil where nothing is.
-    static func broken(
-        _ entries: ArraySlice<Entry>,
-        isLow: Bool,
-        isExhausted: Bool
-    ) -> String? {
-        guard isLow else { return nil }
+    /// What is wrong with `entries`, which a leader has appended in a turn in which it had `room`,
+    /// never more; nil where nothing is.
+    static func broken(_ entries: ArraySlice<Entry>, with room: Room) -> String? {
+        guard room != .ample else { return nil }
         for entry in entries {
             guard case .command(let payload) = entry.content else { continue }
             do {
                 var commands = try EntryPayload(decoding: payload)
                 while let command = try commands.next() {
                     if case .attest = command { continue }
-                    if isExhausted { return "proposes entry \(entry.index.rawValue) without room" }
+                    if room == .exhausted {
+                        return "proposes entry \(entry.index.rawValue) without room"
+                    }
                     guard command.addsState else { continue }
                     return "takes something new in though its disk is nearly full"
                 }

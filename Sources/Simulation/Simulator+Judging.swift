@@ -68,11 +68,12 @@ extension Simulator {
         _ process: Process
     ) -> String? {
         guard before.isLeader, raft.isLeader, before.term == raft.term else { return nil }
+        // It may have found out in the midst of the turn.
         let rooms = [process.roomBefore, process.replica.room]
+        let most = [Room.ample, .low].first { rooms.contains($0) } ?? .exhausted
         return RoomJudge.broken(
             raft.log.slice(after: before.log.last.index, through: raft.log.last.index),
-            isLow: rooms.allSatisfy { $0 != .ample },
-            isExhausted: rooms.allSatisfy { $0 == .exhausted }
+            with: most
         )
     }
 

@@ -3,7 +3,6 @@
 
 import Foundation
 import HoldfastClient
-import Logging
 import Sealing
 import Testing
 
@@ -12,7 +11,7 @@ struct AtRestTests {
     /// Small snapshots, so that there are some.
     private static let settings = ["snapshot: {entries: 40, trailing: 5}"]
 
-    private static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    private static let withoutKeys = settings + ["at-rest: {encryption: off}"]
 
     /// What stands nowhere else in the world.
     private struct Words {
@@ -35,12 +34,7 @@ struct AtRestTests {
         settings: [String] = Self.settings,
         _ body: (TestCluster, HoldfastClient) async throws -> Void
     ) async throws {
-        try await TestCluster.with(nodeCount: nodeCount, settings: settings) { cluster in
-            try await HoldfastClient.withClient(
-                configuration: .init(seeds: cluster.seeds),
-                logger: Self.logger
-            ) { client in try await body(cluster, client) }
-        }
+        try await TestCluster.withClient(nodeCount: nodeCount, settings: settings, body)
     }
 
     /// Logs in, with fields and an address, and writes plain values.
@@ -142,7 +136,7 @@ struct AtRestTests {
 
     @Test("where it is off it is said to be off, and the same search finds what is there")
     func off() async throws {
-        try await with(settings: Self.settings + ["at-rest: {encryption: off}"]) {
+        try await with(settings: Self.withoutKeys) {
             cluster,
             client in
             var words = Words()
@@ -228,7 +222,7 @@ struct AtRestTests {
 
     @Test("encryption is turned on a node at a time, and nothing stays behind in clear")
     func turnedOn() async throws {
-        try await with(settings: Self.settings + ["at-rest: {encryption: off}"]) {
+        try await with(settings: Self.withoutKeys) {
             cluster,
             client in
             var words = Words()

@@ -4,30 +4,24 @@
 import Foundation
 import HoldfastClient
 import HoldfastServer
-import Logging
 import Testing
 
 @Suite("Nodes whose logs are cut", .serialized)
 struct SnapshotTests {
     /// Snapshots every 50 entries, and nothing kept before them.
     private static let settings = ["snapshot: {entries: 50, trailing: 0}"]
-    private static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     private func with(
         nodeCount: Int,
         spareCount: Int = 0,
         _ body: (TestCluster, HoldfastClient) async throws -> Void
     ) async throws {
-        try await TestCluster.with(
+        try await TestCluster.withClient(
             nodeCount: nodeCount,
             spareCount: spareCount,
-            settings: Self.settings
-        ) { cluster in
-            try await HoldfastClient.withClient(
-                configuration: .init(seeds: cluster.seeds),
-                logger: Self.logger
-            ) { client in try await body(cluster, client) }
-        }
+            settings: Self.settings,
+            body
+        )
     }
 
     /// Writes `rounds` times to each of 60 keys, one after the other, so that each write is an

@@ -120,6 +120,25 @@ final class TestCluster {
         try await body(cluster)
     }
 
+    /// The same with a client of all its nodes.
+    static func withClient(
+        nodeCount: Int = 3,
+        spareCount: Int = 0,
+        settings: [String] = [],
+        _ body: (TestCluster, HoldfastClient) async throws -> Void
+    ) async throws {
+        try await with(
+            nodeCount: nodeCount,
+            spareCount: spareCount,
+            settings: settings
+        ) { cluster in
+            try await HoldfastClient.withClient(
+                configuration: .init(seeds: cluster.seeds),
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            ) { client in try await body(cluster, client) }
+        }
+    }
+
     var names: [String] { configuration.nodes.map(\.name) }
 
     /// Of all nodes, spare ones included.

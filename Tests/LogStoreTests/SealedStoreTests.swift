@@ -67,6 +67,12 @@ struct SealedStoreTests {
         }
     }
 
+    /// The ring with a new key, which is active.
+    private func rotated(_ ring: KeyRing) throws -> KeyRing {
+        let longer = try ring.addingKey(created: .now)
+        return try longer.activating(longer.newest)
+    }
+
     /// What a start finds in a copy of the directory.
     private func found(in directory: TemporaryDirectory) throws -> [RecoveredGroup] {
         let (store, groups) = try reopened(
@@ -137,8 +143,7 @@ struct SealedStoreTests {
         #expect(before["log.db"] == after["log.db"])
         #expect(try directory.snapshotNames().allSatisfy { !$0.hasSuffix("damaged") })
         // Another active key, and this one beside it.
-        let rotated = try ring.addingKey(created: .now)
-        let active = SealingKeys(try rotated.activating(rotated.newest), seals: true)
+        let active = SealingKeys(try rotated(ring), seals: true)
         let found = try reopened(directory, active)
         #expect(found.found[0].entries.count == 5)
         #expect(found.found[0].snapshot?.position.index == LogIndex(3))
@@ -275,8 +280,8 @@ struct SealedStoreTests {
         )
         let expected = try found(in: directory).map { ModelGroup($0) }
         #expect(try store.clean() == .done)
-        let rotated = try ring.addingKey(created: .now)
-        keys.replace(with: try rotated.activating(rotated.newest))
+        let rotated = try rotated(ring)
+        keys.replace(with: rotated)
         #expect(store.keysInUse == [ring.active])
         // Work goes on meanwhile.
         var index: UInt64 = 51
@@ -287,15 +292,15 @@ struct SealedStoreTests {
             steps += 1
         }
         #expect(steps >= 2)
-        #expect(store.keysInUse == [rotated.newest])
+        #expect(store.keysInUse == [rotated.active])
         var count = 0
         while try store.snapshots.resealNext().isDone { count += 1 }
         #expect(count == 4)
-        #expect(try store.snapshots.keysInUse() == [rotated.newest])
+        #expect(try store.snapshots.keysInUse() == [rotated.active])
         // Who reads the old file goes on to.
         #expect(try sections.collected() == [Array(Self.word.utf8)])
         try store.close()
-        let alone = try rotated.activating(rotated.newest).removing(ring.active)
+        let alone = try rotated.removing(ring.active)
         let again = try reopened(directory, SealingKeys(alone, seals: true))
         #expect(again.found[0].entries.count == Int(index) - 1)
         #expect(ModelGroup(again.found[1]) == expected[1])
@@ -314,15 +319,15 @@ struct SealedStoreTests {
         let mark = SnapshotMark(position: position, membership: testVoters)
         let writer = try store.snapshots.writer(of: GroupID(0), at: mark)
         try writer.append(Array(Self.word.utf8)[...])
-        let rotated = try ring.addingKey(created: .now)
-        keys.replace(with: try rotated.activating(rotated.newest))
+        let rotated = try rotated(ring)
+        keys.replace(with: rotated)
         while try store.snapshots.resealNext().isDone {}
         #expect(writer.key == ring.active)
         try writer.append(Array(Self.word.utf8)[...])
         try writer.finish()
-        #expect(try store.snapshots.keysInUse() == [ring.active, rotated.newest])
+        #expect(try store.snapshots.keysInUse() == [ring.active, rotated.active])
         #expect(try store.snapshots.resealNext().isDone)
-        #expect(try store.snapshots.keysInUse() == [rotated.newest])
+        #expect(try store.snapshots.keysInUse() == [rotated.active])
         let reader = try #require(try store.snapshots.reader(of: GroupID(0), at: position))
         #expect(try reader.collected().count == 2)
         try store.close()
@@ -341,8 +346,8 @@ struct SealedStoreTests {
         var bytes = try Data(contentsOf: rotten)
         bytes[bytes.count - 60] ^= 1
         try bytes.write(to: rotten)
-        let rotated = try ring.addingKey(created: .now)
-        keys.replace(with: try rotated.activating(rotated.newest))
+        let rotated = try rotated(ring)
+        keys.replace(with: rotated)
         var count = 0
         var last = try store.snapshots.resealNext()
         while last.isDone {
@@ -353,7 +358,7 @@ struct SealedStoreTests {
         #expect(last.failures.map(\.file) == [rotten.path])
         #expect(try directory.snapshotNames() == names)
         // It still needs its key, as far as anybody knows.
-        #expect(try store.snapshots.keysInUse() == [ring.active, rotated.newest])
+        #expect(try store.snapshots.keysInUse() == [ring.active, rotated.active])
         try store.close()
     }
 

@@ -1,4 +1,5 @@
 import RaftCore
+import Replica
 import SessionMachine
 import Testing
 
@@ -23,17 +24,14 @@ struct RoomJudgeTests {
         ]
         for (commands, mayLow, mayExhausted) in cases {
             let entries = [entry(7, [.time]), entry(8, commands)]
-            func verdict(_ entries: [Entry], low: Bool, exhausted: Bool) -> String? {
-                RoomJudge.broken(entries[...], isLow: low, isExhausted: exhausted)
-            }
-            #expect(verdict(entries, low: false, exhausted: false) == nil)
-            #expect((verdict(entries, low: true, exhausted: false) == nil) == mayLow)
-            let alone = Array(entries.suffix(1))
-            #expect((verdict(alone, low: true, exhausted: true) == nil) == mayExhausted)
+            #expect(RoomJudge.broken(entries[...], with: .ample) == nil)
+            #expect((RoomJudge.broken(entries[...], with: .low) == nil) == mayLow)
+            let alone = entries.suffix(1)
+            #expect((RoomJudge.broken(alone, with: .exhausted) == nil) == mayExhausted)
         }
         let noop = Entry(term: Term(1), index: LogIndex(9), content: .noop)
-        #expect(RoomJudge.broken([noop], isLow: true, isExhausted: true) == nil)
+        #expect(RoomJudge.broken([noop], with: .exhausted) == nil)
         let nonsense = Entry(term: Term(1), index: LogIndex(9), content: .command([9, 9]))
-        #expect(RoomJudge.broken([nonsense], isLow: true, isExhausted: false) != nil)
+        #expect(RoomJudge.broken([nonsense], with: .low) != nil)
     }
 }

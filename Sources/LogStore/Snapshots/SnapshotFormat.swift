@@ -181,11 +181,11 @@ enum SnapshotFormat {
         guard let kind = Kind(rawValue: tag), kind != .trailer else { throw .unknownTag(tag) }
         let byteCount = Int(try reader.readUInt32())
         let originalCount = Int(try reader.readUInt32())
-        let isTooLarge = originalCount > Limits.snapshotSectionBytesMax
         // A box is longer than what it holds.
-        guard !isTooLarge,
-            byteCount <= Limits.snapshotSectionBytesMax + SealingContext.tagByteCount
-        else { throw .tooLarge(max(byteCount, originalCount)) }
+        let byteCountMax = Limits.snapshotSectionBytesMax + SealingContext.tagByteCount
+        guard originalCount <= Limits.snapshotSectionBytesMax, byteCount <= byteCountMax else {
+            throw .tooLarge(max(byteCount, originalCount))
+        }
         return Frame(
             kind: kind,
             byteCount: byteCount,
