@@ -5,10 +5,10 @@
 // changed with it. It is what there is to try the next upgrade against: the simulator runs clusters
 // in which some nodes speak version 1 only.
 //
-// A link goes one way, so nothing on it tells the writer about the reader. The reader's own link to
-// the writer does: its hello names the highest version it understands. Until that hello is in, and
-// again after the last of the peer's links has closed, version 1 is written: everybody reads it,
-// and a peer that comes back may have gone back to an older release.
+// What is written to a link is seldom answered on it, so it tells the writer nothing of the reader.
+// The reader's own link to the writer does: its hello names the highest version it understands.
+// Until that hello is in, and again after the last of the peer's links has closed, version 1 is
+// written: everybody reads it, and a peer that comes back may have gone back to an older release.
 
 package import RaftCore
 

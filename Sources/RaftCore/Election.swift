@@ -20,6 +20,8 @@ extension RaftNode {
         // A node with a hung disk could not lead, and its own vote is owed as others' are.
         guard mayCampaign, !isDiskStalled, !isBound else {
             leader = nil
+            // One that is no voter has had its campaign.
+            if role != .follower { becomeFollower(term: term, leader: nil) }
             return
         }
         startPreVote(&effects)
@@ -33,7 +35,7 @@ extension RaftNode {
     /// was never committed, but is behind it: neither could that one win, nor whoever needs its
     /// vote. One question, one campaign.
     var mayCampaign: Bool {
-        guard !isMute else { return false }
+        guard !isMute, !membership.voters.isEmpty else { return false }
         return membership.isVoter(id) || history.membership(at: commit).isVoter(id)
             || isAskedFromBehind
     }
@@ -140,6 +142,7 @@ extension RaftNode {
         term = term.next
         vote = id
         leader = nil
+        isAskedFromBehind = false
         incoming = nil
         let request = VoteRequest(last: log.last, isTransfer: isTransfer)
         for voter in membership.voters {
@@ -154,6 +157,7 @@ extension RaftNode {
         precondition(role == .candidate)
         role = .leader
         leader = id
+        isAskedFromBehind = false
         electionElapsed = 0
         heartbeatElapsed = 0
         ballot = Ballot()
@@ -177,10 +181,17 @@ extension RaftNode {
         _ effects: inout Effects
     ) {
         let isBehind = !request.last.isAtLeastAsUpToDate(as: log.last)
-        if isBehind, !hearsLeader { isAskedFromBehind = true }
+        if isBehind, !hearsLeader { askedFromBehind() }
         let granted = !hearsLeader && !isMute && request.proposedTerm > term && !isBehind
         let answer = PreVoteResponse(proposedTerm: request.proposedTerm, granted: granted)
         effects.send.append(envelope(to: candidate, .preVoteResponse(answer)))
+    }
+
+    private mutating func askedFromBehind() {
+        guard !isAskedFromBehind else { return }
+        isAskedFromBehind = true
+        // It has waited for nothing so far. The voters have had their timeouts drawn and go first.
+        if !membership.isVoter(id) { resetElectionTimer() }
     }
 
     mutating func countPreVote(

@@ -32,6 +32,7 @@ extension RaftNode {
     private func brokenLeaderInvariant() -> String? {
         if leader != id { return "a leader knows that it leads" }
         if vote != id { return "a leader voted for itself" }
+        if isAskedFromBehind { return "who leads is not waiting to campaign" }
         if progress.map(\.id) != membership.members.map(\.id) {
             return "progress is not of the members"
         }

@@ -150,11 +150,14 @@ extension RaftNode {
     private mutating func leaveGroup(_ effects: inout Effects) {
         broadcastHeartbeat(&effects)
         let voters = progress.filter { membership.isVoter($0.id) }
-        let successor = voters.max { left, right in
+        // One that was told to campaign does so already: a second one would split the votes.
+        let called = transfer.flatMap { $0.isTimeoutNowSent ? $0.target : nil }
+        let mostFit = voters.max { left, right in
             (left.isHeardOfLately ? 1 : 0, left.match) < (
                 right.isHeardOfLately ? 1 : 0, right.match
             )
         }
+        let successor = voters.first { $0.id == called } ?? mostFit
         if let successor {
             effects.send.append(envelope(to: successor.id, .timeoutNow))
         }

@@ -4,6 +4,7 @@
 /// A kind of event that is counted.
 package enum Counter: Int, CaseIterable, Sendable {
     case events, turns, messages, frames, dropped, repeated, corrupted, refused, inexpressible
+    case answeredBack, unreachable
     case elections, leaders, transfers, stepDowns
     case starts, crashes, powerLosses, pauses, stalls, cuts, clogs
     case syncs, lostBatches, tornWrites, slowSyncs, hungSyncs, ioErrors, diskFull

@@ -10,60 +10,57 @@ struct DurableShadow {
     private(set) var term = Term.zero
     private(set) var base = LogIndex.zero
     private var terms: [Term] = []
-    /// Where a part of the log was lost: what it was before, while the node is mute.
-    private var lost: [Term]?
-    private var lostBase = LogIndex.zero
+    /// While the node is mute: what its log was before each loss of a part of it.
+    private var losses: [(base: LogIndex, terms: [Term])] = []
 
     private var last: LogIndex { base.advanced(by: terms.count) }
 
     /// The log goes on from what was left of it.
     mutating func salvaged(base: LogIndex, _ entries: [Entry]) {
-        // Of two losses the first one is what others count on.
-        if lost == nil {
-            lost = terms
-            lostBase = self.base
-        }
+        losses.append((self.base, terms))
         self.base = base
         terms = entries.map(\.term)
     }
 
     /// Whether the node is mute.
-    var isMute: Bool { lost != nil }
+    var isMute: Bool { !losses.isEmpty }
 
     /// Whether the node had the entry when it lost a part of its log.
     func hasLost(_ index: LogIndex, of term: Term) -> Bool {
-        guard let lost else { return false }
-        guard index > lostBase else { return true }
-        let offset = index.distance(from: lostBase)
-        return offset <= lost.count && lost[offset - 1] == term
+        losses.contains { loss in
+            guard index > loss.base else { return true }
+            let offset = index.distance(from: loss.base)
+            return offset <= loss.terms.count && loss.terms[offset - 1] == term
+        }
     }
 
     /// What is wrong with a mute node that gets its voice back as `raft`; nil where nothing is. It
-    /// must have, durably, everything that it had before and that its leader has, and be in
-    /// agreement with where the leader's term begins: the leader had both when it was asked.
-    func brokenVoice(of raft: RaftNode, leader: RaftNode) -> String? {
+    /// must have, durably, everything that it had before and that `isNeeded`, and be in agreement
+    /// with where its leader's term begins: the leader had both when it was asked.
+    func brokenVoice(
+        of raft: RaftNode,
+        beginning: LogPosition?,
+        isNeeded: (LogPosition) -> Bool
+    ) -> String? {
         func lacks(_ position: LogPosition) -> Bool {
-            guard position.index > raft.log.base.index, position.index > leader.log.base.index,
-                leader.log.contains(position)
-            else { return false }
+            guard position.index > raft.log.base.index else { return false }
             return !raft.log.contains(position) || raft.log.durable < position.index
         }
-        for (offset, term) in (lost ?? []).enumerated() {
-            let index = lostBase.advanced(by: offset + 1)
-            if lacks(LogPosition(term: term, index: index)) {
-                return "has its voice back without entry \(index.rawValue), which it had"
+        for loss in losses {
+            for (offset, term) in loss.terms.enumerated() {
+                let index = loss.base.advanced(by: offset + 1)
+                let position = LogPosition(term: term, index: index)
+                if lacks(position), isNeeded(position) {
+                    return "has its voice back without entry \(index.rawValue), which it had"
+                }
             }
         }
-        // Where the beginning was cut off, nothing is known of it.
-        guard leader.log.base.term < leader.term else { return nil }
-        let start = leader.log.slice(after: leader.log.base.index, through: leader.log.last.index)
-            .first { $0.term == leader.term }
-        guard let start, lacks(start.position) else { return nil }
+        guard let beginning, lacks(beginning) else { return nil }
         return "has its voice back in a term whose beginning it has not"
     }
 
     mutating func stored(_ batch: PersistBatch) {
-        if !batch.hardState.isMute { lost = nil }
+        if !batch.hardState.isMute { losses = [] }
         term = batch.hardState.term
         if let vote = batch.hardState.vote, votes.last?.term != batch.hardState.term {
             votes.append((batch.hardState.term, vote))
@@ -163,6 +160,8 @@ struct GroupJudge {
     /// Each that was ever committed, by the entry that brought it. Never empty.
     private(set) var memberships: [(index: LogIndex, membership: Membership)]
     private var leaders: [Term: NodeID] = [:]
+    /// The first entry of each term that somebody led.
+    private(set) var beginnings: [Term: LogPosition] = [:]
     /// When a node led in a higher term than any before.
     private var elections: [(time: UInt64, term: Term)] = []
     /// Who has said yes to whom.
@@ -181,6 +180,12 @@ struct GroupJudge {
 
     /// Up to where anything was ever committed.
     var committed: LogIndex { LogIndex(UInt64(truth.count)) }
+
+    func isCommitted(_ position: LogPosition) -> Bool {
+        let count = UInt64(truth.count)
+        guard case 1...max(1, count) = position.index.rawValue, count > 0 else { return false }
+        return truth[Int(position.index.rawValue) - 1].position == position
+    }
 
     /// Whether `membership` may still decide something: no later one has replaced it for good.
     func isCurrent(_ membership: Membership) -> Bool {
@@ -218,6 +223,9 @@ struct GroupJudge {
             elections.append((time, raft.term))
         }
         guard isNew else { return nil }
+        beginnings[raft.term] =
+            raft.log.slice(after: raft.log.base.index, through: raft.log.last.index)
+            .first { $0.term == raft.term }?.position
         var looked = 0
         for place in truth.indices.reversed() where committedIn[place] < raft.term {
             let entry = truth[place]

@@ -52,6 +52,7 @@ extension Options {
             tuning.snapshotEntries = .max
             tuning.snapshotBytes = .max
         }
+        joinersKnowOthers = stream.chance(permille: 700)
     }
 
     private static func limits(_ stream: inout Stream) -> RaftCore.Limits {

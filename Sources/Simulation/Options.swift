@@ -23,6 +23,8 @@ package struct Options: Sendable {
     package var tuning: Tuning
     /// Some nodes write the older format. Members stay the same then, and no snapshots are cut.
     package var mixesCodecs: Bool
+    /// The configuration of a node that is added later names those that were there before it.
+    package var joinersKnowOthers: Bool
     package var network: NetworkOptions
     package var disk: DiskOptions
     package var clocks: ClockOptions
@@ -62,6 +64,8 @@ package enum Sabotage: CaseIterable, Sendable {
     case admitsWipedDisk
     /// Bytes that were damaged on the disk are taken for what was written.
     case ignoresDamage
+    /// Who is named neither by the log nor by the configuration is not answered.
+    case answersNoStranger
 }
 
 package struct NetworkOptions: Sendable {

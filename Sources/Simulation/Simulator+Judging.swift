@@ -55,11 +55,14 @@ extension Simulator {
         before: RaftNode,
         _ node: SimNode
     ) -> String? {
-        guard before.isMute, !raft.isMute, let leader = raft.leader,
-            let leading = nodes[Int(leader.rawValue) - 1].process?.replica.raft,
-            leading.isLeader, leading.term == raft.term
-        else { return nil }
-        return node.shadow.brokenVoice(of: raft, leader: leading)
+        guard before.isMute, !raft.isMute else { return nil }
+        let leader = raft.leader.flatMap { nodes[Int($0.rawValue) - 1].process?.replica.raft }
+        return node.shadow.brokenVoice(of: raft, beginning: judge.beginnings[raft.term]) {
+            if judge.isCommitted($0) { return true }
+            // Its leader may be gone.
+            guard let leader, leader.isLeader, leader.term == raft.term else { return false }
+            return $0.index > leader.log.base.index && leader.log.contains($0)
+        }
     }
 
     private func brokenRoom(

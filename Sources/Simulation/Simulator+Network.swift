@@ -1,6 +1,9 @@
 // Messages as bytes: what a process sends is encoded by PeerWire and decoded again where it
 // arrives. A process that is heard for the first time says hello first, and is refused where it
 // comes back with another disk.
+//
+// A process writes to those whose addresses it knows, from its log or from its configuration. To
+// anybody else it can only answer, on a connection that the other has opened.
 
 import NIOCore
 import PeerWire
@@ -31,6 +34,10 @@ extension Simulator {
         }
         if case .heartbeat = message.body { aimAtRead(node, process) }
         growLinks(process, to: to)
+        guard canReach(to, from: node, process) else {
+            counts[.unreachable] += 1
+            return
+        }
         process.links[to - 1].encoder.version = process.versions[message.to]
         var bytes = ByteBuffer()
         let result = process.links[to - 1].encoder.encode(
@@ -43,6 +50,20 @@ extension Simulator {
         case .keptBack: break
         case .inexpressible: counts[.inexpressible] += 1
         }
+    }
+
+    private func canReach(_ to: Int, from node: SimNode, _ process: Process) -> Bool {
+        let other = nodes[to - 1]
+        let isFounder = node.number <= options.nodes
+        // Written when the node is set up, the configuration can name only those that there were.
+        let isConfigured =
+            isFounder ? to <= options.nodes : options.joinersKnowOthers && to < node.number
+        if isConfigured || process.replica.raft.membership[other.id] != nil { return true }
+        if options.sabotage == .answersNoStranger { return false }
+        let link = process.links[to - 1]
+        guard link.peerEpoch == other.epoch, !link.isRefused else { return false }
+        counts[.answeredBack] += 1
+        return true
     }
 
     /// The end of a turn: heartbeats leave.

@@ -140,6 +140,18 @@ struct GrowthTests {
         }
     }
 
+    /// It hears from a leader whose address it knows from nowhere.
+    @Test("a node joins whose configuration names nobody else")
+    func joinsAlone() async throws {
+        try await TestCluster.with(spareCount: 1) { cluster in
+            let alone = try cluster.configuration(ofAlone: "n4")
+            try await cluster.startJoining("n4", knowing: alone)
+            try await change(cluster, ["add", "--node", "n4"])
+            let view = await MembershipView.ask(cluster.grown)
+            #expect(view.roles(of: NodeID(4)) == [MemberRole](repeating: .voter, count: 6))
+        }
+    }
+
     private func change(_ cluster: TestCluster, _ words: [String]) async throws {
         let start = ContinuousClock.now
         let (code, text) = try cluster.members(words)

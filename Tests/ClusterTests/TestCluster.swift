@@ -151,9 +151,13 @@ final class TestCluster {
     }
 
     /// Starts a node that is to be added, and waits until it can be asked.
-    func startJoining(_ name: String, flags: [String] = ["--join"]) async throws {
+    func startJoining(
+        _ name: String,
+        flags: [String] = ["--join"],
+        knowing configuration: String? = nil
+    ) async throws {
         var arguments = arguments(name)
-        arguments[1] = grownPath
+        arguments[1] = configuration ?? grownPath
         try process(name).start(flags + arguments, log: log(name))
         let node = try #require(grown.node(named: name))
         for _ in 0..<100 {
@@ -161,6 +165,17 @@ final class TestCluster {
             try await Task.sleep(for: .milliseconds(100))
         }
         throw ProcessFailure(description: "\(name) cannot be asked\n\(try lastWords(of: name))")
+    }
+
+    /// A configuration that names no node but this one; its path.
+    func configuration(ofAlone name: String) throws -> String {
+        let node = try #require(grown.node(named: name))
+        let yaml = try String(contentsOfFile: grownPath, encoding: .utf8)
+        let parts = yaml.components(separatedBy: "  - name: ")
+        let own = try #require(parts.first { $0.hasPrefix(node.name + "\n") })
+        let path = directory + "/\(name)-alone.yaml"
+        try (parts[0] + "  - name: " + own).write(toFile: path, atomically: true, encoding: .utf8)
+        return path
     }
 
     /// What `holdfastd` is started with; the data directory is the third from the end.

@@ -23,17 +23,31 @@ extension Bench {
         )
     }
 
-    /// A connection of a peer that the node has met before.
-    fileprivate func connect(_ id: NodeID) throws -> EmbeddedChannel {
+    /// A connection with a peer that the node has met before; of nil, no hello comes.
+    fileprivate func connect(
+        _ id: NodeID?,
+        openedBy opener: PeerHandler.Opener = .peer
+    ) throws -> EmbeddedChannel {
+        let socket = EmbeddedChannel(handler: PeerHandler(reactor: reactor, openedBy: opener))
+        try socket.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        guard let id else { return socket }
         let hello = hello(of: id)
         _ = try node.admissions.admit(hello)
-        let socket = EmbeddedChannel(handler: PeerHandler(reactor: reactor))
-        try socket.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
         var encoder = FrameEncoder(cluster: hello.cluster, version: .latest)
         var bytes = ByteBuffer()
         encoder.encode(hello, to: node.id, into: &bytes)
         try socket.writeInbound(bytes)
         return socket
+    }
+
+    /// What was written to the socket, decoded.
+    fileprivate func frames(from socket: EmbeddedChannel) throws -> [Frame] {
+        var bytes = ByteBuffer()
+        while var more = try socket.readOutbound(as: ByteBuffer.self) { bytes.writeBuffer(&more) }
+        let decoder = FrameDecoder(cluster: node.configuration.cluster)
+        var frames: [Frame] = []
+        while let frame = try decoder.next(from: &bytes) { frames.append(frame) }
+        return frames
     }
 
     fileprivate func send(_ message: Message, over socket: EmbeddedChannel) throws {
@@ -120,7 +134,9 @@ struct PeerTests {
         try bench.send(misled(NodeID(3)), over: bench.connect(NodeID(3)))
         #expect(bench.words.all(with: "peer connection refused").count == 2)
         for _ in 0..<5 {
-            let socket = EmbeddedChannel(handler: PeerHandler(reactor: bench.reactor))
+            let socket = EmbeddedChannel(
+                handler: PeerHandler(reactor: bench.reactor, openedBy: .peer)
+            )
             try socket.writeInbound(ByteBuffer(repeating: 7, count: 100))
         }
         #expect(bench.words.all(with: "peer=unknown").count == 1)
@@ -139,6 +155,64 @@ struct PeerTests {
         let end = start.advanced(by: Limits.reportInterval)
         #expect(!admissions.mustReport(.refusal, of: peer, at: Instant(end.rawValue - 1)))
         #expect(admissions.mustReport(.refusal, of: peer, at: end))
+    }
+
+    @Test("who is not known is answered on the connection on which it asked, and after a hello")
+    func stranger() throws {
+        let bench = try Bench(peers: [23])
+        let nine = NodeID(9)
+        #expect(bench.reactor.link(to: nine) == nil)
+        let answers = [
+            Message.Body.preVoteResponse(PreVoteResponse(proposedTerm: Term(4), granted: true)),
+            .heartbeatResponse(HeartbeatResponse(round: ReadRound(rawValue: 1))),
+        ].map { Message(from: bench.node.id, to: nine, term: Term(3), body: $0) }
+        // It has not asked.
+        bench.reactor.send(answers[0], GroupID(0))
+        let first = try bench.connect(nine)
+        let second = try bench.connect(nine)
+        for answer in answers {
+            bench.reactor.send(answer, GroupID(1))
+            second.embeddedEventLoop.run()
+        }
+        #expect(try first.readOutbound(as: ByteBuffer.self) == nil)
+        let read = try bench.frames(from: second)
+        #expect(read.count == 3)
+        #expect(read.first == .hello(bench.node.hello))
+        #expect(read.contains(.message(GroupID(1), answers[0])))
+        // The one that is left takes its place.
+        try second.close().wait()
+        bench.reactor.send(answers[0], GroupID(1))
+        first.embeddedEventLoop.run()
+        #expect(
+            try bench.frames(from: first)
+                == [.hello(bench.node.hello), .message(GroupID(1), answers[0])]
+        )
+        try first.close().wait()
+        bench.reactor.send(answers[0], GroupID(1))
+        first.embeddedEventLoop.run()
+        #expect(try first.readOutbound(as: ByteBuffer.self) == nil)
+    }
+
+    @Test(
+        "an answer on a connection of this node's own is heard, after a hello; none goes back there"
+    )
+    func answerOnLink() throws {
+        let bench = try Bench(peers: [23])
+        let link = try #require(bench.reactor.link(to: peer))
+        let vote = Message.Body.voteResponse(VoteResponse(granted: true))
+        let answer = Message(from: peer, to: bench.node.id, term: Term(1), body: vote)
+        let silent = try bench.connect(nil, openedBy: .node)
+        try bench.send(answer, over: silent)
+        #expect(!silent.isActive, "nobody has said who answers")
+        #expect(!link.isAlive(at: bench.reactor.ticks))
+        let socket = try bench.connect(peer, openedBy: .node)
+        try bench.send(answer, over: socket)
+        #expect(socket.isActive)
+        #expect(link.isAlive(at: bench.reactor.ticks))
+        let back = Message(from: bench.node.id, to: peer, term: Term(1), body: vote)
+        bench.node.returnPaths.send(back, group: GroupID(0))
+        socket.embeddedEventLoop.run()
+        #expect(try socket.readOutbound(as: ByteBuffer.self) == nil)
     }
 
     @Test("what a peer's version has no words for is dropped, and reported once")

@@ -216,13 +216,41 @@ struct DurableShadowTests {
         shadow.salvaged(base: .zero, [entry(1, 1)])
         let leader = raft(1, term: 2, [entry(1, 1), entry(2, 1), entry(3, 2), entry(4, 2)])
         func verdict(_ entries: [Entry]) -> String? {
-            shadow.brokenVoice(of: raft(2, term: 2, entries), leader: leader)
+            shadow.brokenVoice(
+                of: raft(2, term: 2, entries),
+                beginning: LogPosition(term: Term(2), index: LogIndex(3)),
+                isNeeded: leader.log.contains
+            )
         }
         #expect(verdict([entry(1, 1)])?.contains("entry 2, which it had") == true)
         #expect(verdict([entry(1, 1), entry(2, 1)])?.contains("beginning") == true)
         let other = [entry(1, 1), entry(2, 1), entry(3, 1), entry(4, 1)]
         #expect(verdict(other)?.contains("beginning") == true)
         #expect(verdict([entry(1, 1), entry(2, 1), entry(3, 2)]) == nil)
+    }
+
+    @Test("What is lost in a second loss is looked for as well as what was in the first")
+    func secondLoss() {
+        var shadow = DurableShadow()
+        shadow.stored(batch([entry(1, 1), entry(2, 1)], term: 1))
+        shadow.salvaged(base: .zero, [entry(1, 1)])
+        // Acknowledged while it was mute.
+        var mute = batch([entry(2, 1), entry(3, 1)], term: 1)
+        mute.hardState.isMute = true
+        shadow.stored(mute)
+        shadow.salvaged(base: .zero, [])
+        #expect(shadow.isMute)
+        #expect(shadow.hasLost(LogIndex(3), of: Term(1)))
+        #expect(!shadow.hasLost(LogIndex(3), of: Term(2)))
+        func verdict(_ entries: [Entry]) -> String? {
+            shadow.brokenVoice(of: raft(2, term: 1, entries), beginning: nil) { _ in true }
+        }
+        #expect(verdict([entry(1, 1)])?.contains("entry 2") == true)
+        #expect(verdict([entry(1, 1), entry(2, 1)])?.contains("entry 3") == true)
+        #expect(verdict([entry(1, 1), entry(2, 1), entry(3, 1)]) == nil)
+        shadow.stored(batch([], term: 1))
+        #expect(!shadow.isMute)
+        #expect(!shadow.hasLost(LogIndex(3), of: Term(1)))
     }
 
     @Test("A snapshot stands for what it replaced")

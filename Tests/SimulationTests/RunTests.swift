@@ -132,6 +132,7 @@ struct RunTests {
         isMixed("lease") { $0.reads != .quorum }
         isMixed("drift beyond the bound") { $0.exceedsDrift }
         isMixed("codecs") { $0.mixesCodecs }
+        isMixed("configurations of joiners") { $0.joinersKnowOthers }
         isMixed("snapshots") { $0.tuning.snapshotEntries <= 256 }
         isMixed("priority") { $0.preferred != nil }
         isMixed("stalled disk") { $0.diskStallTicks < .max }

@@ -113,4 +113,13 @@ struct SabotageTests {
         }
         #expect(failure != nil)
     }
+
+    @Test("A node that answers nobody whom it was not told of is found where it joins")
+    func stranger() {
+        let failure = find(.answersNoStranger) {
+            $0.joinersKnowOthers = false
+            $0.faults.membership = often
+        }
+        #expect(failure?.contains("not converged") == true, "\(failure ?? "nothing")")
+    }
 }

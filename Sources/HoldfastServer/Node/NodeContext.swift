@@ -11,6 +11,7 @@ final class NodeContext: Sendable {
     let board: StatusBoard
     let members: MemberDirectory
     let admissions: PeerAdmissions
+    let returnPaths = ReturnPaths()
     let keys: NodeKeys
     let disk: DiskThread
     let space: DiskSpace

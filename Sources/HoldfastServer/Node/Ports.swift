@@ -78,7 +78,7 @@ struct Ports {
                     ClientHandler(reactor: owner(of: $0, reactors), port: .standalone)
                 },
                 try await listen(loops, peer, autoRead: true) {
-                    PeerHandler(reactor: owner(of: $0, reactors))
+                    PeerHandler(reactor: owner(of: $0, reactors), openedBy: .peer)
                 },
             ]
         } catch {

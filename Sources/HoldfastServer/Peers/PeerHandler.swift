@@ -1,6 +1,7 @@
-// The receiving end of a peer's link: bytes to frames, frames to the reactors. The first frame must
+// What a peer says on a connection: bytes to frames, frames to the reactors. The first frame must
 // be a hello of a node that may speak; a connection that says anything else is closed, and so is
-// one whose bytes do not decode.
+// one whose bytes do not decode. On a connection that the peer has opened this is all there is; on
+// one of this node's own, a peer speaks that does not know where else to answer (`ReturnPaths`).
 //
 //   waiting -> open                     a peer that was met before
 //   waiting -> admitting -> open        a new one: nothing is read until it is on the disk that it
@@ -22,13 +23,22 @@ final class PeerHandler: ChannelInboundHandler {
         case refused
     }
 
+    /// Who has opened the connection.
+    enum Opener {
+        case peer, node
+    }
+
     private let reactor: Reactor
+    private let opener: Opener
     private var decoder: FrameDecoder
     private var buffer = ByteBuffer()
     private var state = State.waiting
+    /// On an open connection of the peer's.
+    private var returnPath: ReturnPath?
 
-    init(reactor: Reactor) {
+    init(reactor: Reactor, openedBy opener: Opener) {
         self.reactor = reactor
+        self.opener = opener
         decoder = FrameDecoder(cluster: reactor.node.configuration.cluster)
     }
 
@@ -114,19 +124,25 @@ final class PeerHandler: ChannelInboundHandler {
 
     private func greet(_ hello: Hello, _ context: ChannelHandlerContext) {
         switch reactor.node.admissions.judge(hello) {
-        case .known: open(hello)
+        case .known: open(hello, context)
         case .refused(let refusal): refuse(refusal.reason, of: hello.node, context)
         case .new: admit(hello, context)
         }
     }
 
-    private func open(_ hello: Hello) {
+    private func open(_ hello: Hello, _ context: ChannelHandlerContext) {
         state = .open(hello.node)
         reactor.node.admissions.opened(by: hello)
         versionChanged(of: hello.node)
+        guard case .peer = opener else { return }
+        let path = ReturnPath(to: hello.node, over: context.channel, node: reactor.node)
+        reactor.node.returnPaths.opened(path, loop: context.eventLoop)
+        returnPath = path
     }
 
     private func closed(_ peer: NodeID) {
+        if let path = returnPath { reactor.node.returnPaths.closed(path) }
+        returnPath = nil
         reactor.node.admissions.closed(by: peer)
         versionChanged(of: peer)
     }
@@ -160,7 +176,7 @@ final class PeerHandler: ChannelInboundHandler {
         guard case .admitting = state else { return }
         switch admission {
         case .known, .new:
-            open(hello)
+            open(hello, context)
             readFrames(context)
             context.channel.setOption(.autoRead, value: true).whenFailure { _ in
                 // The channel is closed already.

@@ -1,6 +1,6 @@
 // This reactor's way to one peer: a connection that is made again whenever it breaks, and carries
-// the messages of the reactor's groups. One direction only; what the peer says comes over its own
-// link.
+// the messages of the reactor's groups. What the peer says comes over its own link; here it speaks
+// only where it does not know of any other way (`ReturnPaths`).
 //
 //   idle -> connecting -> open -> idle (broken; the next try waits)
 //
@@ -193,6 +193,13 @@ final class PeerLink {
             // A peer that lost its power says nothing, and TCP would wait for it for minutes while
             // it is long back. Acknowledgements come from its kernel: a frozen process is no cause.
             .channelOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: userTimeout)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        PeerHandler(reactor: link.value.reactor, openedBy: .node)
+                    )
+                }
+            }
             .connect(host: peer.host, port: peer.peerPort)
             .whenComplete { result in
                 switch result {

@@ -32,6 +32,14 @@ extension Reactor {
         return link
     }
 
+    func send(_ message: Message, _ group: GroupID) {
+        if let link = link(to: message.to) {
+            link.send(message, group: group)
+        } else {
+            node.returnPaths.send(message, group: group)
+        }
+    }
+
     func forwarder(to id: NodeID) -> Forwarder? {
         if let forwarder = forwarders[id] { return forwarder }
         guard id != node.id, let address = address(of: id) else { return nil }

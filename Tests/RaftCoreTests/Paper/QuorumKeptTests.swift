@@ -91,6 +91,30 @@ struct QuorumKeptTests {
         #expect(told.map(\.to) == [NodeID(3)] || told.map(\.to) == [NodeID(4)])
     }
 
+    @Test("a removed leader calls no second one where it has told one to campaign")
+    func successorChosen() {
+        var cluster = Self.group(4)
+        let two = NodeID(2)
+        let change = MembershipChange.remove(NodeID(1))
+        cluster.step(NodeID(1), .changeMembership(change, ChangeToken(rawValue: 1)))
+        cluster.losing = { ![$0.from, $0.to].contains(two) }
+        cluster.settle()
+        #expect(cluster[1].membership.isJoint, "2 alone has acknowledged it")
+        cluster.record = []
+        cluster.losing = { [$0.from, $0.to].contains(two) }
+        cluster.step(NodeID(1), .transferLeadership(to: two))
+        // The others go on without it, and have more than it has.
+        for _ in 0..<20 where cluster[1].isLeader {
+            for id in [UInt64(1), 3, 4] { cluster.tick(NodeID(id)) }
+            cluster.settle()
+        }
+        #expect(cluster[1].membership.words == "2 3 4")
+        #expect(cluster[3].log.last.index > cluster[2].log.last.index)
+        let told = (cluster.record ?? []).flatMap(\.effects.send).filter { $0.body == .timeoutNow }
+        #expect(told.map(\.to) == [two, two], "one was lost")
+        #expect(cluster.failure == nil)
+    }
+
     @Test("other targets do not put off a leader's look at its quorum")
     func alternatingTransfers() {
         var cluster = Self.group(3)
