@@ -7,6 +7,7 @@
 //     votes       what was promised to candidates
 //     log.db      the journal, with log.db-wal beside it
 //     snapshots   a directory of them
+//     log.db.new  a database that is being made to take the other's place
 //     damaged-N   a journal that was set aside
 
 import Glibc
@@ -18,6 +19,8 @@ struct DataDirectory {
     private let lock: CInt
 
     var databasePath: String { path + Self.databaseName }
+    /// The database that is going to take its place, while that is being made.
+    var databaseCopyPath: String { databasePath + ".new" }
     var sidecarPath: String { path + Self.sidecarName }
     var walPath: String { path + Self.walName }
     var votesPath: String { path + Self.votesName }
@@ -152,10 +155,26 @@ struct DataDirectory {
 
     /// Makes the empty database that SQLite will fill. SQLite would let others read it; what it
     /// makes beside it takes the mode of this file.
-    func makeDatabaseFile() throws(LogStoreError) {
-        let file = open(databasePath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard file >= 0 else { throw .last("open of \(databasePath)") }
+    func makeDatabaseFile() throws(LogStoreError) { try Self.makeEmptyFile(databasePath) }
+
+    static func makeEmptyFile(_ path: String) throws(LogStoreError) {
+        let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw .last("open of \(path)") }
         Glibc.close(file)
+    }
+
+    /// What a crash may have left of it.
+    func removeDatabaseCopy() throws(LogStoreError) {
+        guard unlink(databaseCopyPath) == 0 || errno == ENOENT else {
+            throw .last("removal of \(databaseCopyPath)")
+        }
+    }
+
+    static func sync(file path: String) throws(LogStoreError) {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw .last("open of \(path)") }
+        defer { Glibc.close(file) }
+        guard fsync(file) == 0 else { throw .last("fsync of \(path)") }
     }
 
     /// Makes the names of the directory's files durable.

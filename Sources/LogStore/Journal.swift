@@ -100,13 +100,13 @@ struct Journal {
         }
     }
 
-    /// Makes the database anew of what counts in it: nothing is left of rows that were removed, in
-    /// neither of its files. Takes room for a copy twice: in the write-ahead log, and in a file
-    /// without a name where SQLite makes such files, mostly in /var/tmp.
-    func makeAnew() throws {
+    /// Writes what counts in the database into a new one at `path`, in which nothing is left of
+    /// rows that were removed. (Plain VACUUM would do so through a file where SQLite has such
+    /// files, and through the write-ahead log: twice the room, half of it on another file system.)
+    func copy(to path: String) throws {
         try database.writeWithoutTransaction { database in
-            try database.execute(sql: "VACUUM")
             _ = try database.checkpoint(.truncate)
+            try database.execute(sql: "VACUUM INTO ?", arguments: [path])
         }
     }
 

@@ -16,6 +16,8 @@ enum Limits {
     /// What SQLite truncates the write-ahead log to after a reset. Below this it is overwritten in
     /// place, which spares `fdatasync` the file system's own journal.
     static let walBytesMax = 64 * 1024 * 1024
+    /// What a database takes on the disk beside its rows: a few pages.
+    static let emptyDatabaseBytes: UInt64 = 64 * 1024
     /// Entries of one group in one row.
     static let rowEntriesMax = 65_536
     /// The identity file is five short lines.

@@ -1,7 +1,8 @@
 // Going over from files in clear to sealed ones, at a start. (From one key to another a running
-// node goes by itself: the cleaner carries the rows forward, and `resealNext` writes snapshots
-// again.)
+// node goes by itself: the cleaner carries the rows forward, and the snapshot thread writes
+// snapshots again.)
 
+import Glibc
 import Sealing
 
 extension LogStore {
@@ -16,30 +17,89 @@ extension LogStore {
     /// Seals what was stored in clear, rows and snapshots, and leaves nothing of it in the files
     /// that are in use. Does nothing where there is nothing, or where new rows are not sealed
     /// either. Takes as long as writing all of it. To be called at each start, between `recover`
-    /// and the first `store`: a crash leaves a directory of which some is sealed. `tell` gets each
-    /// step that was done.
+    /// and the first `store`: a crash leaves a directory of which some is sealed. `free` is what
+    /// the disk has room for, in bytes, where that is known: throws `LogStoreError.noRoomToSeal`,
+    /// and does nothing, where it is too little. `tell` gets each step that was done.
     package func sealWhatIsClear(
+        free: UInt64?,
         _ tell: (SealingStep) -> Void
     ) throws(LogStoreError) {
         try check()
         precondition(isRecovered, "recover comes first")
         guard keys.current != nil else { return }
-        var count = 0
-        var last = try snapshots.resealNext { $0 == nil }
-        while last.isDone {
-            count += 1
-            last = try snapshots.resealNext { $0 == nil }
+        let mustSealJournal = try !isJournalSealed()
+        if let free {
+            let needed = try roomToSeal(withJournal: mustSealJournal)
+            guard needed <= free else {
+                throw .noRoomToSeal(directory: directory.path, needed: needed, free: free)
+            }
         }
-        if count > 0 { tell(.snapshots(count: count)) }
-        for (file, error) in last.failures { tell(.failed(file: file, error)) }
+        try sealSnapshots(tell)
+        guard mustSealJournal else { return }
         do {
-            guard try !journal.isSealedThroughout() else { return }
             while try clean() == .unfinished {}
-            try journal.makeAnew()
-            try journal.note(isSealedThroughout: true)
+            try makeJournalAnew()
         } catch {
             throw fail("sealing the journal", error)
         }
         tell(.journal)
+    }
+
+    private func isJournalSealed() throws(LogStoreError) -> Bool {
+        do {
+            return try journal.isSealedThroughout()
+        } catch {
+            throw fail("reading the journal", error)
+        }
+    }
+
+    /// Bytes that are written before anything goes: the largest snapshot in clear; and of the
+    /// journal all that counts three times, in the write-ahead log, in the database, and in the one
+    /// that takes its place.
+    private func roomToSeal(withJournal: Bool) throws(LogStoreError) -> UInt64 {
+        let largest = try snapshots.largest { $0 == nil } ?? 0
+        let live = withJournal ? UInt64(map.liveBytes) + Limits.emptyDatabaseBytes : 0
+        return largest + 3 * live
+    }
+
+    private func sealSnapshots(_ tell: (SealingStep) -> Void) throws(LogStoreError) {
+        var failures: [SnapshotFiles.Failure] = []
+        var count = 0
+        while true {
+            let skipped = Set(failures.map(\.file))
+            let next = try snapshots.nextToReseal(skipping: skipped) { $0 == nil }
+            failures += next.failures
+            guard let resealing = next.resealing else { break }
+            do throws(LogStoreError) {
+                while try !resealing.step() {}
+                count += 1
+            } catch {
+                if case .namesNotDurable = error { throw error }
+                failures.append((resealing.file, error))
+            }
+        }
+        if count > 0 { tell(.snapshots(count: count)) }
+        for (file, error) in failures { tell(.failed(file: file, error)) }
+    }
+
+    /// Puts a database in the journal's place in whose files nothing is left of rows that were
+    /// removed. A crash leaves the old one, whole, or the new one.
+    private func makeJournalAnew() throws {
+        try directory.removeDatabaseCopy()
+        try DataDirectory.makeEmptyFile(directory.databaseCopyPath)
+        try journal.copy(to: directory.databaseCopyPath)
+        try DataDirectory.sync(file: directory.databaseCopyPath)
+        try journal.close()
+        // Its frames would be taken for the new database's.
+        guard access(directory.walPath, F_OK) != 0 else {
+            throw LogStoreError.io(call: "closing the database", reason: "it left its log behind")
+        }
+        guard rename(directory.databaseCopyPath, directory.databasePath) == 0 else {
+            throw LogStoreError.last("rename of \(directory.databaseCopyPath)")
+        }
+        try directory.sync()
+        journal = try Journal(path: directory.databasePath, origin: origin, isSealed: true)
+        try journal.note(isSealedThroughout: true)
+        try directory.sync()
     }
 }

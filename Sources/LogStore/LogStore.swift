@@ -21,7 +21,7 @@ package final class LogStore {
     package let snapshots: SnapshotFiles
     let directory: DataDirectory
     let keys: SealingKeys
-    let journal: Journal
+    var journal: Journal
     let sidecar: Sidecar
     /// Nil until the journal was read, where the directory has none that can be read.
     var votes: VoteFile?
@@ -106,6 +106,7 @@ package final class LogStore {
             keys: keys
         )
         try snapshots.removeUnfinished()
+        try directory.removeDatabaseCopy()
         // The sidecar is made first. A start that was cut short between the two leaves one that
         // says "nothing is durable", which is true; a database without a sidecar is damage. So are
         // snapshots without either: they are made last.
@@ -225,7 +226,7 @@ package final class LogStore {
         let pieces = parts.flatMap(Self.split)
         var rows: [[UInt8]] = []
         let first = last.sequence + 1
-        let compression: RowCodec.Compression = keys.current == nil ? .rows : .payloads
+        let compression: RowCodec.Compression = keys.current == nil ? .wholeRow : .none
         for pieces in Self.dealt(pieces) {
             let row = RowCodec.encode(pieces, after: last.chain, compressing: compression)
             last = ChainMark(sequence: last.sequence + 1, chain: ChainHash.value(of: row))

@@ -28,6 +28,8 @@ package enum LogStoreError: Error, Hashable, Sendable {
     case setting(pragma: String, wanted: String, found: String)
     /// Something is sealed with a key that is not there. Nothing is wrong with it.
     case missingKey(KeyID, of: String)
+    /// What was stored in clear cannot be sealed: the disk has not enough room. Nothing was done.
+    case noRoomToSeal(directory: String, needed: UInt64, free: UInt64)
     /// Something that was durable is gone or different. Must not vote.
     case damage(Damage)
     /// A call to the disk failed with unknown outcome. Stop the process; never retry.
@@ -125,6 +127,10 @@ extension LogStoreError: CustomStringConvertible {
             "\(place) is sealed with the key \(key), which is not among the keys: bring it here, "
                 + "where the configuration says under 'at-rest'. 'holdfast keys list FILE' shows "
                 + "what a file has."
+        case .noRoomToSeal(let directory, let needed, let free):
+            "sealing what is stored in clear in \(directory) takes \(needed) bytes of room, and "
+                + "\(free) are free. Make room and start again; or start with 'encryption: off' as "
+                + "before."
         case .damage(let damage):
             "\(damage) This node may have forgotten a vote or an acknowledged entry and must not "
                 + "vote. Keep the directory, check the disk, and start again: a node that can get "

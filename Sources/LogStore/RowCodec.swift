@@ -17,9 +17,8 @@
 //     varints   index of the first entry (0: none), number of entries
 //     ...       entries: term, kind, payload
 //
-// A row that is going to be sealed is not compressed as a whole, which would tell by its length
-// what the entries of two sessions have in common: large payloads are compressed each for itself. A
-// payload is all that a group wrote in one turn, so two sessions may still meet in it.
+// A row that is going to be sealed is not compressed: its length would tell what the entries of two
+// sessions have in common.
 //
 // A row is judged by its checksum, then by its chain, and only then are its contents read.
 
@@ -57,21 +56,16 @@ enum RowCodec {
     private static let mute: UInt8 = 128
     /// Below this a body is left as it is: what LZ4 would save is less than a page.
     private static let compressFromBytes = 4_096
-    /// The same for one payload: small ones of one session hardly repeat themselves.
-    private static let compressPayloadFromBytes = 1_024
 
-    /// What LZ4 may see at once.
     enum Compression {
-        case rows
-        case payloads
+        case none
+        case wholeRow
     }
 
     private enum EntryTag: UInt8 {
         case noop = 0
         case command = 1
         case membership = 2
-        /// Its payload is a length before compression and an LZ4 block.
-        case compressedCommand = 3
     }
 
     private enum RebaseTag: UInt8 {
@@ -89,10 +83,10 @@ enum RowCodec {
     ) -> [UInt8] {
         var body = ByteWriter(capacity: 1_024)
         body.writeCount(parts.count)
-        for part in parts { write(part, compression, into: &body) }
+        for part in parts { write(part, into: &body) }
         var payload = body.bytes[...]
         var flags: UInt8 = 0
-        if compression == .rows, payload.count >= compressFromBytes,
+        if compression == .wholeRow, payload.count >= compressFromBytes,
             let smaller = LZ4Block.compress(payload), smaller.count < payload.count
         {
             payload = smaller[...]
@@ -109,11 +103,7 @@ enum RowCodec {
         return row.bytes
     }
 
-    private static func write(
-        _ part: RowPart,
-        _ compression: Compression,
-        into body: inout ByteWriter
-    ) {
+    private static func write(_ part: RowPart, into body: inout ByteWriter) {
         body.write(part.group.rawValue)
         body.writeVarint(part.hardState.term.rawValue)
         // Node ids start at 1, so 0 stands for no vote.
@@ -126,28 +116,13 @@ enum RowCodec {
             body.writeVarint(entry.term.rawValue)
             switch entry.content {
             case .noop: body.write(EntryTag.noop.rawValue)
-            case .command(let payload): write(payload, compression, into: &body)
+            case .command(let payload):
+                body.write(EntryTag.command.rawValue)
+                body.writeLengthPrefixed(payload)
             case .membership(let membership):
                 body.write(EntryTag.membership.rawValue)
                 body.writeLengthPrefixed(membership.encoded[...])
             }
-        }
-    }
-
-    private static func write(
-        _ payload: ArraySlice<UInt8>,
-        _ compression: Compression,
-        into body: inout ByteWriter
-    ) {
-        if compression == .payloads, payload.count >= compressPayloadFromBytes,
-            let block = LZ4Block.compress(payload), block.count < payload.count
-        {
-            body.write(EntryTag.compressedCommand.rawValue)
-            body.writeCount(payload.count)
-            body.writeLengthPrefixed(block[...])
-        } else {
-            body.write(EntryTag.command.rawValue)
-            body.writeLengthPrefixed(payload)
         }
     }
 
@@ -234,14 +209,6 @@ enum RowCodec {
         case .noop: return .noop
         case .command:
             return .command(try reader.readLengthPrefixed(limit: Limits.entryBytesMax))
-        case .compressedCommand:
-            let count = try reader.readCount(limit: Limits.entryBytesMax)
-            let payload = try LZ4Block.decompress(
-                try reader.readLengthPrefixed(limit: Limits.entryBytesMax),
-                originalCount: count,
-                limit: Limits.entryBytesMax
-            )
-            return .command(payload[...])
         case .membership:
             let bytes = try reader.readLengthPrefixed(limit: Limits.membershipBytesMax)
             guard let membership = Membership(encoded: bytes) else {

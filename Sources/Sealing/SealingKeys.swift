@@ -27,6 +27,8 @@ package final class SealingKeys: Sendable {
 
     package var ring: KeyRing? { state.withLock { $0 } }
 
+    package func has(_ key: KeyID) -> Bool { ring?.contains(key) == true }
+
     /// From now on these keys count.
     package func replace(with ring: KeyRing) {
         state.withLock { $0 = ring }

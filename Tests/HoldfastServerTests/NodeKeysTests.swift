@@ -56,6 +56,25 @@ struct NodeKeysTests {
         #expect(keys.keys.ring?.ids.count == 1)
     }
 
+    @Test("a key that was active until now may be in what is being stored at this moment")
+    func outgoing() throws {
+        defer { remove() }
+        let old = KeyRing(active: .now)
+        let rotated = try old.addingKey(created: .now)
+        let alone = try rotated.activating(rotated.newest).removing(old.active)
+        let keys = try node(old)
+        // Nothing was stored yet, as far as anybody has said.
+        keys.note(journal: [])
+        keys.note(snapshots: [])
+        #expect(try reload(keys, rotated.activating(rotated.newest)))
+        #expect(keys.inUse == [old.active])
+        #expect(try !reload(keys, alone))
+        keys.note(journal: [rotated.newest])
+        #expect(try !reload(keys, alone), "the other thread has not looked again")
+        keys.note(snapshots: [])
+        #expect(try reload(keys, alone))
+    }
+
     @Test("what cannot be read changes nothing, and where there are no keys nothing is read")
     func unreadable() throws {
         defer { remove() }

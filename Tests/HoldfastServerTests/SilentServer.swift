@@ -24,9 +24,16 @@ struct SilentServer {
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
-        defer { channel.close(promise: nil) }
         let port = try #require(channel.localAddress?.port)
-        try await body(SilentServer(port: port, heard: promise.futureResult))
+        let result: Result<Void, any Error>
+        do {
+            result = .success(try await body(SilentServer(port: port, heard: promise.futureResult)))
+        } catch {
+            result = .failure(error)
+        }
+        // Nobody can connect any more when this returns.
+        try await channel.close()
+        try result.get()
     }
 }
 

@@ -91,7 +91,7 @@ struct DamageTests {
             entries: []
         )
         let chain = ChainValue(high: 1, low: 2)
-        let row = RowCodec.encode([part, other], after: chain, compressing: .rows)
+        let row = RowCodec.encode([part, other], after: chain, compressing: .wholeRow)
         let sound = try RowCodec.decode(row)
         #expect(sound.chain == chain)
         #expect(sound.parts == [part, other])
@@ -130,7 +130,7 @@ struct DamageTests {
         let start = ChainMark(sequence: 0, chain: ChainValue(high: 1, low: 2))
         var recovery = Recovery(groupCount: 1, start: start)
         let part = RowPart(group: GroupID(0), hardState: HardState(term: Term(1)), entries: [])
-        let row = RowCodec.encode([part], after: start.chain, compressing: .rows)
+        let row = RowCodec.encode([part], after: start.chain, compressing: .wholeRow)
         #expect(try recovery.take(row, sequence: 1) == [part])
         #expect(throws: LogStoreError.damage(.brokenChain(sequence: 2))) {
             _ = try recovery.take(row, sequence: 2)
@@ -147,7 +147,7 @@ struct DamageTests {
             var row = RowCodec.encode(
                 [part],
                 after: ChainValue(high: 1, low: 2),
-                compressing: .rows
+                compressing: .wholeRow
             )
             row[0] = version
             var writer = ByteWriter()

@@ -128,8 +128,7 @@ struct ReceivedSnapshotTests {
         var refused = 0
         for order in orders {
             let receiver = try follower.snapshots.receiver(of: group, at: mark)
-            for piece in order { try receiver.append(piece, at: receiver.wanted) }
-            if try isRefused(receiver) { refused += 1 }
+            if try isRefused(receiver, order) { refused += 1 }
         }
         #expect(refused == orders.count)
         #expect(refused >= 40)
@@ -143,8 +142,7 @@ struct ReceivedSnapshotTests {
         var refused = 0
         for count in 0..<bytes.count {
             let receiver = try follower.snapshots.receiver(of: group, at: mark)
-            try receiver.append(bytes[..<count], at: 0)
-            if try isRefused(receiver) { refused += 1 }
+            if try isRefused(receiver, [bytes[..<count]]) { refused += 1 }
         }
         #expect(refused == bytes.count)
         #expect(refused >= 200)
@@ -175,8 +173,7 @@ struct ReceivedSnapshotTests {
         ]
         var refused = 0
         for receiver in receivers {
-            try receiver.append(bytes[...], at: 0)
-            if try isRefused(receiver) { refused += 1 }
+            if try isRefused(receiver, [bytes[...]]) { refused += 1 }
         }
         #expect(refused == 4)
         try follower.close()
@@ -202,8 +199,13 @@ struct ReceivedSnapshotTests {
         try follower.close()
     }
 
-    private func isRefused(_ receiver: SnapshotReceiver) throws -> Bool {
+    /// At once, or when all of it is there.
+    private func isRefused(
+        _ receiver: SnapshotReceiver,
+        _ pieces: [ArraySlice<UInt8>]
+    ) throws -> Bool {
         do throws(LogStoreError) {
+            for piece in pieces { try receiver.append(piece, at: receiver.wanted) }
             try receiver.verify { _ in }
             return false
         } catch .unsoundSnapshot {

@@ -32,7 +32,7 @@ struct RecoveryTests {
         let start = ChainMark(sequence: cleaned ? 7 : 0, chain: ChainValue(high: 1, low: 2))
         var recovery = Recovery(groupCount: 1, start: start)
         for part in parts {
-            let row = RowCodec.encode([part], after: recovery.last.chain, compressing: .rows)
+            let row = RowCodec.encode([part], after: recovery.last.chain, compressing: .wholeRow)
             _ = try recovery.take(row, sequence: recovery.last.sequence + 1)
         }
         return try recovery.finish()[0]

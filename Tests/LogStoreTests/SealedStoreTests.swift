@@ -10,6 +10,25 @@ import Testing
 
 @testable import LogStore
 
+extension SnapshotFiles {
+    /// Writes all again that would be sealed otherwise now: how many were, and which could not be.
+    fileprivate func resealAll() throws -> (count: Int, failed: [String]) {
+        var count = 0
+        var failed: [String] = []
+        while true {
+            let next = try nextToReseal(skipping: Set(failed))
+            failed += next.failures.map(\.file)
+            guard let resealing = next.resealing else { return (count, failed) }
+            do {
+                while try !resealing.step() {}
+                count += 1
+            } catch {
+                failed.append(resealing.file)
+            }
+        }
+    }
+}
+
 @Suite("A sealed store")
 struct SealedStoreTests {
     private static let word = "xyzzy-plugh-0123456789"
@@ -103,19 +122,21 @@ struct SealedStoreTests {
         }
     }
 
-    @Test("large payloads are compressed each for itself, and small ones not at all")
+    @Test("the length of a sealed row does not tell what is in it")
     func compression() throws {
-        let directory = TemporaryDirectory(keys: testKeys())
-        let store = try start(directory).store
-        try write(1...2, to: store, bytes: 100_000)
-        #expect(store.statistics.bytes < 20_000)
-        let before = store.statistics.bytes
-        let many = (3...1_002).map { secret($0) }
-        try store.store([(GroupID(0), batch(term: 1, many))])
-        // One word a thousand times over: together they would hardly take a page.
-        #expect(store.statistics.bytes - before > 100_000)
-        #expect(try found(in: directory)[0].entries.count == 1_002)
-        try store.close()
+        for (keys, isSealed) in [(testKeys(), true), (.none, false)] {
+            let directory = TemporaryDirectory(keys: keys)
+            let store = try start(directory).store
+            try write(1...2, to: store, bytes: 100_000)
+            let large = store.statistics.bytes
+            let many = (3...1_002).map { secret($0) }
+            try store.store([(GroupID(0), batch(term: 1, many))])
+            // One word a thousand times over: together they hardly take a page.
+            #expect((large > 200_000) == isSealed)
+            #expect((store.statistics.bytes - large > 100_000) == isSealed)
+            #expect(try found(in: directory)[0].entries.count == 1_002)
+            try store.close()
+        }
     }
 
     @Test("a missing key is told, nothing is set aside or changed, and the key makes it good")
@@ -194,7 +215,7 @@ struct SealedStoreTests {
             let keys = testKeys()
             let sealed = try reopened(directory, keys).store
             var steps: [LogStore.SealingStep] = []
-            try sealed.sealWhatIsClear { steps.append($0) }
+            try sealed.sealWhatIsClear(free: nil) { steps.append($0) }
             #expect(steps.count == 2, "\(steps)")
             #expect(try leaks(in: directory) == [])
             #expect(sealed.keysInUse == [keys.current])
@@ -204,7 +225,7 @@ struct SealedStoreTests {
             #expect(try leaks(in: directory) == [])
             // A second start finds nothing to do.
             let again = try reopened(directory, keys)
-            try again.store.sealWhatIsClear { Issue.record("\($0) again") }
+            try again.store.sealWhatIsClear(free: nil) { Issue.record("\($0) again") }
             #expect(again.found[1].entries.count == 1)
             #expect(ModelGroup(again.found[0]) == expected[0])
             #expect(ModelGroup(again.found[2]) == expected[2])
@@ -223,7 +244,7 @@ struct SealedStoreTests {
         let first = try reopened(directory, keys).store
         var images: [TemporaryDirectory] = []
         var failure: (any Error)?
-        try first.sealWhatIsClear { _ in
+        try first.sealWhatIsClear(free: nil) { _ in
             do {
                 images.append(try TemporaryDirectory(copyOf: directory))
             } catch {
@@ -236,11 +257,88 @@ struct SealedStoreTests {
         // Between the snapshots and the log; and before the database was made anew.
         for image in images {
             let again = try reopened(image, keys)
-            try again.store.sealWhatIsClear { _ in }
+            try again.store.sealWhatIsClear(free: nil) { _ in }
             #expect(again.found[0].entries.count == 100)
             try again.store.close()
             #expect(try leaks(in: image) == [])
         }
+    }
+
+    @Test("a start that has no room to seal says so, and does nothing")
+    func noRoom() throws {
+        let directory = TemporaryDirectory()
+        let store = try start(directory).store
+        try write(1...100, to: store, bytes: 600)
+        try snapshot(0, at: 100, in: store)
+        try store.close()
+        let keys = testKeys()
+        let sealed = try reopened(directory, keys).store
+        let before = try directory.contents()
+        var needed: UInt64 = 0
+        do throws(LogStoreError) {
+            try sealed.sealWhatIsClear(free: 0) { Issue.record("\($0)") }
+        } catch {
+            guard case .noRoomToSeal(directory.path, let bytes, free: 0) = error else {
+                throw error
+            }
+            needed = bytes
+        }
+        #expect(needed > 3 * 100 * 600)
+        #expect(try directory.contents() == before)
+        #expect(throws: LogStoreError.self) {
+            try sealed.sealWhatIsClear(free: needed - 1) { _ in }
+        }
+        try sealed.sealWhatIsClear(free: needed) { _ in }
+        #expect(try leaks(in: directory) == [])
+        // Nothing is to be done any more.
+        try sealed.sealWhatIsClear(free: 0) { Issue.record("\($0) again") }
+        try sealed.close()
+    }
+
+    @Test("what a crash has left of a database that was being made goes at the next start")
+    func halfMade() throws {
+        let directory = TemporaryDirectory(keys: testKeys())
+        let store = try start(directory).store
+        try write(1...5, to: store)
+        try store.close()
+        let copy = directory.file("log.db.new")
+        try Data("half".utf8).write(to: copy)
+        let again = try reopened(directory, directory.keys)
+        #expect(!FileManager.default.fileExists(atPath: copy.path))
+        #expect(again.found[0].entries.count == 5)
+        try again.store.close()
+    }
+
+    @Test("a key that is missing for a snapshot that comes is told with its first bytes")
+    func missingKeyOfStream() throws {
+        let ring = testRing()
+        let source = TemporaryDirectory(keys: SealingKeys(ring, seals: true))
+        let leader = try start(source).store
+        try snapshot(0, at: 3, in: leader)
+        let position = LogPosition(term: Term(1), index: LogIndex(3))
+        let reader = try #require(try leader.snapshots.reader(of: GroupID(0), at: position))
+        let bytes = try reader.bytes(inPieces: 64)
+        for keys in [SealingKeys(ring, seals: true), testKeys()] {
+            let directory = TemporaryDirectory(keys: keys)
+            let follower = try start(directory).store
+            let receiver = try follower.snapshots.receiver(of: GroupID(0), at: reader.mark)
+            var taken = 0
+            do throws(LogStoreError) {
+                for byte in bytes.prefix(400) {
+                    try receiver.append([byte], at: receiver.wanted)
+                    taken += 1
+                }
+                #expect(keys.current == ring.active)
+                #expect(receiver.key == ring.active)
+            } catch {
+                #expect(keys.current != ring.active)
+                let place = "a snapshot of group 0 from another node"
+                #expect(error == .missingKey(ring.active, of: place))
+                #expect(taken < 200)
+            }
+            try follower.close()
+        }
+        try leader.close()
     }
 
     @Test("once encryption was off, clear rows are known for what they are at the next start")
@@ -256,7 +354,7 @@ struct SealedStoreTests {
         #expect(try leaks(in: directory) == ["log.db"])
         let on = try reopened(directory, SealingKeys(ring, seals: true))
         var steps: [LogStore.SealingStep] = []
-        try on.store.sealWhatIsClear { steps.append($0) }
+        try on.store.sealWhatIsClear(free: nil) { steps.append($0) }
         #expect(steps.count == 1)
         #expect(on.found[0].entries.count == 40)
         #expect(try leaks(in: directory) == [])
@@ -293,9 +391,7 @@ struct SealedStoreTests {
         }
         #expect(steps >= 2)
         #expect(store.keysInUse == [rotated.active])
-        var count = 0
-        while try store.snapshots.resealNext().isDone { count += 1 }
-        #expect(count == 4)
+        #expect(try store.snapshots.resealAll().count == 4)
         #expect(try store.snapshots.keysInUse() == [rotated.active])
         // Who reads the old file goes on to.
         #expect(try sections.collected() == [Array(Self.word.utf8)])
@@ -314,19 +410,19 @@ struct SealedStoreTests {
         let keys = SealingKeys(ring, seals: true)
         let directory = TemporaryDirectory(keys: keys)
         let store = try start(directory).store
-        while try store.snapshots.resealNext().isDone {}
+        _ = try store.snapshots.resealAll()
         let position = LogPosition(term: Term(1), index: LogIndex(3))
         let mark = SnapshotMark(position: position, membership: testVoters)
         let writer = try store.snapshots.writer(of: GroupID(0), at: mark)
         try writer.append(Array(Self.word.utf8)[...])
         let rotated = try rotated(ring)
         keys.replace(with: rotated)
-        while try store.snapshots.resealNext().isDone {}
+        _ = try store.snapshots.resealAll()
         #expect(writer.key == ring.active)
         try writer.append(Array(Self.word.utf8)[...])
         try writer.finish()
         #expect(try store.snapshots.keysInUse() == [ring.active, rotated.active])
-        #expect(try store.snapshots.resealNext().isDone)
+        #expect(try store.snapshots.resealAll().count == 1)
         #expect(try store.snapshots.keysInUse() == [rotated.active])
         let reader = try #require(try store.snapshots.reader(of: GroupID(0), at: position))
         #expect(try reader.collected().count == 2)
@@ -348,14 +444,9 @@ struct SealedStoreTests {
         try bytes.write(to: rotten)
         let rotated = try rotated(ring)
         keys.replace(with: rotated)
-        var count = 0
-        var last = try store.snapshots.resealNext()
-        while last.isDone {
-            count += 1
-            last = try store.snapshots.resealNext()
-        }
-        #expect(count == 3)
-        #expect(last.failures.map(\.file) == [rotten.path])
+        let result = try store.snapshots.resealAll()
+        #expect(result.count == 3)
+        #expect(result.failed == [rotten.path])
         #expect(try directory.snapshotNames() == names)
         // It still needs its key, as far as anybody knows.
         #expect(try store.snapshots.keysInUse() == [ring.active, rotated.active])

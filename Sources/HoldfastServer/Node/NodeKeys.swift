@@ -91,6 +91,12 @@ final class NodeKeys: Sendable {
             return false
         }
         keys.replace(with: ring)
+        // After it: whatever is sealed with the old one from here on was begun before, and counts
+        // when its thread says next what it has.
+        use.withLockedValue { use in
+            use.journal?.insert(old.active)
+            use.snapshots?.insert(old.active)
+        }
         logger.notice(
             "the keys were read again; what is sealed with others is sealed anew",
             metadata: ["active": "\(ring.active)", "keys": "\(ring.ids.count)"]

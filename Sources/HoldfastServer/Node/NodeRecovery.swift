@@ -98,7 +98,7 @@ struct NodeRecovery {
                     )
                 }
             )
-            try store.sealWhatIsClear { tell($0, logger) }
+            try store.sealWhatIsClear(free: space?.free) { tell($0, logger) }
             return Found(store: store, groups: groups, machines: machines)
         } catch {
             store.abandon()

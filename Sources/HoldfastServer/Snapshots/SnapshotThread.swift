@@ -3,7 +3,7 @@
 // never waits for it.
 //
 //     cuts           one at a time, section by section, a section between other jobs
-//     new seals      one file between other jobs
+//     new seals      one file at a time, a section between other jobs, while nothing is cut
 //     other jobs     in the order in which they came
 //
 // In: jobs, from any reactor. Out: what became of them, to the reactor that asked, on its loop. It
@@ -49,6 +49,7 @@ final class SnapshotThread: @unchecked Sendable {
     private let state = NIOLockedValueBox(State())
 
     private var cutting: Cutting?
+    private var resealing: SnapshotResealing?
     private var gate = StreamGate(
         limit: Limits.snapshotStreamsMax,
         patience: Limits.snapshotStreamPatience
@@ -58,8 +59,8 @@ final class SnapshotThread: @unchecked Sendable {
     /// Whether there may be snapshots that would be sealed with another key now, or what is known
     /// of their keys may be old.
     private var mayBeSealedOtherwise = true
-    private var isResealQueued = false
-    /// The files that could not be sealed anew.
+    /// The files that could not be sealed anew: since the last sweep; and those told to the log.
+    private var failedSeals: Set<String> = []
     private var complainedOf: Set<String> = []
 
     init(files: SnapshotFiles, space: DiskSpace, keys: NodeKeys, logger: Logger) {
@@ -120,6 +121,7 @@ final class SnapshotThread: @unchecked Sendable {
         }
         try await pool.runIfActive {
             self.cutting = nil
+            self.resealing = nil
             self.streams = [:]
             self.receivers = [:]
         }
@@ -129,15 +131,23 @@ final class SnapshotThread: @unchecked Sendable {
     private func work() {
         while true {
             let isCutting = cutting != nil
+            let isResealing = resealing != nil
             let (jobs, next) = state.withLockedValue { state -> ([@Sendable () -> Void], CutJob?) in
                 defer { state.jobs = [] }
                 let next = isCutting || state.cuts.isEmpty ? nil : state.cuts.removeFirst()
-                let hasWork = !state.jobs.isEmpty || next != nil || isCutting
+                let isBusy = isCutting || isResealing
+                let hasWork = !state.jobs.isEmpty || next != nil || isBusy
                 if !hasWork || state.isClosed { state.isRunning = false }
                 return state.isClosed ? ([], nil) : (state.jobs, next)
             }
             for job in jobs { job() }
-            if let next { begin(next) } else if isCutting { writeSection() }
+            if let next {
+                begin(next)
+            } else if isCutting {
+                writeSection()
+            } else if isResealing {
+                resealSection()
+            }
             guard state.withLockedValue({ $0.isRunning }) else { return }
         }
     }
@@ -214,7 +224,9 @@ final class SnapshotThread: @unchecked Sendable {
     func sweep() {
         perform {
             self.giveUpStreams(at: MonotonicClock.now())
-            if self.mayBeSealedOtherwise, !self.isResealQueued { self.resealNext() }
+            // What failed may be better by now.
+            self.failedSeals = []
+            if self.mayBeSealedOtherwise, self.resealing == nil { self.resealNext() }
         }
     }
 
@@ -224,51 +236,65 @@ final class SnapshotThread: @unchecked Sendable {
     func reseal() {
         perform {
             self.mayBeSealedOtherwise = true
-            self.resealNext()
+            self.failedSeals = []
+            if self.resealing == nil { self.resealNext() }
         }
     }
 
-    /// One, the whole of a file; the others after what came meanwhile. A file that cannot be sealed
-    /// anew is left as it is.
+    /// Begins with one, where there is one. A file that cannot be sealed anew is left as it is.
     private func resealNext() {
-        isResealQueued = false
         // A copy must fit beside the file.
         if space.room == .ample {
             do {
-                let result = try files.resealNext()
-                complain(of: result.failures)
-                if result.isDone {
-                    isResealQueued = true
-                    perform { self.resealNext() }
-                } else if result.failures.isEmpty {
+                let next = try files.nextToReseal(skipping: failedSeals)
+                for failure in next.failures { resealFailed(failure) }
+                resealing = next.resealing
+                if resealing == nil, failedSeals.isEmpty {
                     mayBeSealedOtherwise = false
+                    complainedOf = []
                 }
             } catch {
-                if case .namesNotDurable = error { fatal(FatalReason(error)) }
                 logger.error("the snapshots cannot be read", metadata: ["reason": "\(error)"])
             }
         }
         noteKeys()
     }
 
-    /// Of each file once, until it is another one.
-    private func complain(of failures: [(file: String, error: LogStoreError)]) {
-        let files = Set(failures.map(\.file))
-        for (file, error) in failures where !complainedOf.contains(file) {
-            logger.error(
-                "a snapshot could not be sealed anew; it is tried again",
-                metadata: ["file": "\(file)", "reason": "\(error)"]
-            )
+    private func resealSection() {
+        guard let current = resealing else { return }
+        // The next sweep tries again.
+        guard space.room == .ample else {
+            resealing = nil
+            return
         }
-        complainedOf = files
+        do {
+            guard try current.step() else { return }
+        } catch {
+            if case .namesNotDurable = error { fatal(FatalReason(error)) }
+            resealFailed((current.file, error))
+        }
+        resealing = nil
+        resealNext()
     }
 
-    /// Says what the snapshots are sealed with, the one that is being written included: it may have
-    /// a key that is active no more.
+    /// The log is told once of each file.
+    private func resealFailed(_ failure: SnapshotFiles.Failure) {
+        failedSeals.insert(failure.file)
+        guard complainedOf.insert(failure.file).inserted else { return }
+        logger.error(
+            "a snapshot could not be sealed anew; it is tried again",
+            metadata: ["file": "\(failure.file)", "reason": "\(failure.error)"]
+        )
+    }
+
+    /// Says what the snapshots are sealed with, those that are being written or received included:
+    /// they may have keys that are active no more.
     private func noteKeys() {
         do {
             var inUse = try files.keysInUse()
             if let cutting { inUse.insert(cutting.writer.key) }
+            if let resealing { inUse.insert(resealing.key) }
+            for case let key? in receivers.values.map(\.key) { inUse.insert(key) }
             keys.note(snapshots: inUse)
         } catch {
             keys.note(snapshots: nil)
@@ -318,7 +344,10 @@ final class SnapshotThread: @unchecked Sendable {
             }
             // One that came to an end is not gone on with; the core begins anew.
             guard let receiver = receivers[group], receiver.mark == chunk.mark else { return }
+            let knownKey = receiver.key
             try receiver.append(chunk.bytes, at: chunk.offset)
+            // It must not go before the whole was read.
+            if receiver.key != knownKey { noteKeys() }
             let end = chunk.offset + UInt64(chunk.bytes.count)
             reactor.settle(group) { $0.chunkKept(chunk.mark.position, through: end) }
             guard chunk.isLast else { return }

@@ -4,13 +4,8 @@ import Bytes
 package import Sealing
 
 extension SnapshotFiles {
-    /// What became of the snapshots that were to be written again.
-    package struct Resealing: Sendable {
-        /// One was written; there may be more.
-        package var isDone = false
-        /// Those that could not be, up to there. They are as they were.
-        package var failures: [(file: String, error: LogStoreError)] = []
-    }
+    /// A snapshot that could not be written again; it is as it was.
+    package typealias Failure = (file: String, error: LogStoreError)
 
     /// What the snapshots are sealed with. Nil: some are in clear.
     package func keysInUse() throws(LogStoreError) -> Set<KeyID?> {
@@ -28,42 +23,56 @@ extension SnapshotFiles {
         return keys
     }
 
-    /// Writes a snapshot that would be sealed otherwise now again, with the same sections under the
-    /// same name: one of those of whose key it `isWanted`. Whoever has the old file open can read
-    /// it to its end. Throws where names may be lost; what else goes wrong with one file does not
-    /// keep it from the next.
-    package func resealNext(
+    /// Begins to write a snapshot again that would be sealed otherwise now, one of those of whose
+    /// key it `isWanted`; nil where there is none but those in `skipped`. Those that cannot be
+    /// opened are passed over, and told.
+    package func nextToReseal(
+        skipping skipped: Set<String> = [],
         where isWanted: (KeyID?) -> Bool = { _ in true }
-    ) throws(LogStoreError) -> Resealing {
-        var result = Resealing()
-        for name in try names() {
+    ) throws(LogStoreError) -> (resealing: SnapshotResealing?, failures: [Failure]) {
+        var failures: [Failure] = []
+        for name in try names() where !skipped.contains(path(name)) {
             do throws(LogStoreError) {
                 guard let reader = try reader(of: name.group, at: name.position),
                     reader.key != keys.current, isWanted(reader.key)
                 else { continue }
-                try reseal(reader)
-                result.isDone = true
-                return result
+                return (try SnapshotResealing(of: reader, path(name), self), failures)
             } catch {
-                if case .namesNotDurable = error { throw error }
-                result.failures.append((path(name), error))
+                failures.append((path(name), error))
             }
         }
-        return result
+        return (nil, failures)
+    }
+}
+
+/// One snapshot that is written again, with the same sections under the same name. Whoever has the
+/// old file open can read it to its end. Used by one thread at a time.
+package final class SnapshotResealing {
+    package let file: String
+    private var sections: SnapshotSections
+    private let writer: SnapshotWriter
+
+    init(
+        of reader: SnapshotReader,
+        _ file: String,
+        _ files: SnapshotFiles
+    ) throws(LogStoreError) {
+        self.file = file
+        sections = try reader.sectionsOneByOne()
+        writer = try files.writer(of: reader.group, at: reader.mark)
     }
 
-    private func reseal(_ reader: SnapshotReader) throws(LogStoreError) {
-        let writer = try writer(of: reader.group, at: reader.mark)
-        var failure: LogStoreError?
-        try reader.sections { (section) throws(DecodeError) in
-            guard failure == nil else { return }
-            do throws(LogStoreError) {
-                try writer.append(section)
-            } catch {
-                failure = error
-            }
+    /// What it will be sealed with. Nil: it will be in clear.
+    package var key: KeyID? { writer.key }
+
+    /// Writes the next section; after the last one, makes the file durable in place of the old one,
+    /// and returns true.
+    package func step() throws(LogStoreError) -> Bool {
+        if let section = try sections.next() {
+            try writer.append(section)
+            return false
         }
-        if let failure { throw failure }
         try writer.finish()
+        return true
     }
 }

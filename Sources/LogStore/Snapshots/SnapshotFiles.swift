@@ -52,6 +52,23 @@ package struct SnapshotFiles: Sendable {
         return try SnapshotReader(file, name, cluster, keys)
     }
 
+    /// Bytes of the largest one of those of whose key it `isWanted`; nil where there is none.
+    func largest(where isWanted: (KeyID?) -> Bool) throws(LogStoreError) -> UInt64? {
+        var largest: UInt64?
+        for name in try names() {
+            do throws(LogStoreError) {
+                guard let reader = try reader(of: name.group, at: name.position),
+                    isWanted(reader.key)
+                else { continue }
+                largest = max(largest ?? 0, reader.byteCount)
+            } catch .damage {
+                // It is not going to be written again.
+                continue
+            }
+        }
+        return largest
+    }
+
     // MARK: Inside
 
     /// Each group's snapshots, the newest first. Groups that this node does not have are left out.
@@ -175,7 +192,7 @@ package struct PassedOver: Hashable, Sendable {
         case .damage(let damage): "\(damage)"
         case .io(let call, let reason): "\(call) failed: \(reason)."
         case .otherCluster, .otherNode, .otherGroupCount, .unknownFormat, .inUse, .setting,
-            .missingKey, .namesNotDurable, .entryTooLarge, .unsoundSnapshot, .closed:
+            .missingKey, .noRoomToSeal, .namesNotDurable, .entryTooLarge, .unsoundSnapshot, .closed:
             "\(error)"
         }
     }

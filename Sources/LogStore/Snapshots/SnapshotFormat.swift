@@ -152,6 +152,20 @@ enum SnapshotFormat {
         return count + (version == sealedVersion ? SealedHead.byteCount : 0) + 4
     }
 
+    static var headerBytesMax: Int {
+        fixedHeaderBytes + Limits.membershipBytesMax + SealedHead.byteCount + 4
+    }
+
+    /// The header that `bytes` begin with; nil where they end before it does.
+    static func headerIfWhole(
+        _ bytes: [UInt8]
+    ) throws(DecodeError) -> (header: SnapshotHeader, head: SealedHead?)? {
+        guard bytes.count >= fixedHeaderBytes else { return nil }
+        let rest = try headerRestBytes(Array(bytes.prefix(fixedHeaderBytes)))
+        guard bytes.count >= fixedHeaderBytes + rest else { return nil }
+        return try header(Array(bytes.prefix(fixedHeaderBytes + rest)))
+    }
+
     static func header(
         _ bytes: [UInt8]
     ) throws(DecodeError) -> (header: SnapshotHeader, head: SealedHead?) {

@@ -58,6 +58,15 @@ package final class SnapshotReader: Sendable {
         return .bytes(bytes[...], isLast: offset + UInt64(wanted) == byteCount)
     }
 
+    /// For whoever has other work between them. Throws as `sections` does, and so does each step.
+    func sectionsOneByOne() throws(LogStoreError) -> SnapshotSections {
+        do {
+            return SnapshotSections(of: file, try SnapshotScanner(file, keys))
+        } catch {
+            throw error.damage(of: file)
+        }
+    }
+
     /// Hands out the sections in order, as they were written. Throws `LogStoreError.damage` where
     /// the file is not sound to its end, or `take` throws: what was taken is of no use then; and
     /// `LogStoreError.missingKey`.
@@ -66,6 +75,26 @@ package final class SnapshotReader: Sendable {
     ) throws(LogStoreError) {
         do {
             try SnapshotScanner.scan(file, expected: header, keys, take)
+        } catch {
+            throw error.damage(of: file)
+        }
+    }
+}
+
+/// The sections of a snapshot, one by one.
+struct SnapshotSections {
+    private let file: ReadableFile
+    private var scanner: SnapshotScanner
+
+    fileprivate init(of file: ReadableFile, _ scanner: SnapshotScanner) {
+        self.file = file
+        self.scanner = scanner
+    }
+
+    /// Nil after the last one, where all of the file was sound.
+    mutating func next() throws(LogStoreError) -> ArraySlice<UInt8>? {
+        do {
+            return try scanner.next()
         } catch {
             throw error.damage(of: file)
         }

@@ -6,6 +6,7 @@
 
 package import Bytes
 package import RaftCore
+package import Sealing
 
 /// Used by one thread at a time.
 package final class SnapshotReceiver {
@@ -13,6 +14,10 @@ package final class SnapshotReceiver {
     private let header: SnapshotHeader
     private let file: UnfinishedFile
     private var state = State.receiving
+    /// The beginning, until the header is whole.
+    private var beginning: [UInt8]? = []
+    /// What the sections are sealed with. Nil: they are in clear, or the header is not here yet.
+    package private(set) var key: KeyID?
 
     private enum State {
         case receiving
@@ -30,15 +35,36 @@ package final class SnapshotReceiver {
     /// The offset of the piece that comes next.
     package var wanted: UInt64 { file.byteCount }
 
-    /// Adds the piece at `offset`. Throws `LogStoreError.unsoundSnapshot`, and does nothing, where
-    /// that is not the next one.
+    /// Adds the piece at `offset`. Throws `LogStoreError.unsoundSnapshot` where that is not the
+    /// next one, or the header is another's; and `LogStoreError.missingKey` as soon as it is known.
     package func append(
         _ bytes: ArraySlice<UInt8>,
         at offset: UInt64
     ) throws(LogStoreError) {
         precondition(state == .receiving)
         guard offset == wanted else { throw ScanFailure.misplacedPiece.refusal(of: header) }
+        try readHeader(bytes)
         try file.append(bytes)
+    }
+
+    /// What cannot be opened in the end need not be sent until then.
+    private func readHeader(_ bytes: ArraySlice<UInt8>) throws(LogStoreError) {
+        guard let start = beginning else { return }
+        let known = start + bytes.prefix(SnapshotFormat.headerBytesMax)
+        let found: (header: SnapshotHeader, head: SealedHead?)?
+        do {
+            found = try SnapshotFormat.headerIfWhole(known)
+        } catch {
+            throw ScanFailure.unsound(error).refusal(of: header)
+        }
+        beginning = found == nil ? known : nil
+        guard let found else { return }
+        guard found.header == header else { throw ScanFailure.otherSnapshot.refusal(of: header) }
+        guard let head = found.head else { return }
+        guard files.keys.has(head.key) else {
+            throw ScanFailure.missingKey(head.key).refusal(of: header)
+        }
+        key = head.key
     }
 
     /// Judges the whole file, and hands out its sections for a machine. Throws
