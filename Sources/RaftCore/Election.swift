@@ -20,8 +20,8 @@ extension RaftNode {
         // A node with a hung disk could not lead, and its own vote is owed as others' are.
         guard mayCampaign, !isDiskStalled, !isBound else {
             leader = nil
-            // One that is no voter has had its campaign.
-            if role != .follower { becomeFollower(term: term, leader: nil) }
+            // One that is no voter has had its campaign. A voter whose disk hangs may still win it.
+            if role != .follower, !mayCampaign { becomeFollower(term: term, leader: nil) }
             return
         }
         startPreVote(&effects)
@@ -174,7 +174,7 @@ extension RaftNode {
 
     // MARK: PreVote
 
-    /// Changes nothing here: no term is adopted, no vote recorded, no timer reset.
+    /// No term is adopted, no vote recorded, and no voter's timer reset.
     mutating func answerPreVote(
         _ request: PreVoteRequest,
         from candidate: NodeID,
@@ -191,7 +191,10 @@ extension RaftNode {
         guard !isAskedFromBehind else { return }
         isAskedFromBehind = true
         // It has waited for nothing so far. The voters have had their timeouts drawn and go first.
-        if !membership.isVoter(id) { resetElectionTimer() }
+        guard !membership.isVoter(id) else { return }
+        // Whoever led is not heard: that the wait begins anew must not look like word from there.
+        leader = nil
+        resetElectionTimer()
     }
 
     mutating func countPreVote(

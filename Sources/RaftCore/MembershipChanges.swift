@@ -150,15 +150,12 @@ extension RaftNode {
     private mutating func leaveGroup(_ effects: inout Effects) {
         broadcastHeartbeat(&effects)
         let voters = progress.filter { membership.isVoter($0.id) }
-        // One that was told to campaign does so already: a second one would split the votes.
+        // Of equals the one that was told to campaign before: a second one would split the votes.
         let called = transfer.flatMap { $0.isTimeoutNowSent ? $0.target : nil }
-        let mostFit = voters.max { left, right in
-            (left.isHeardOfLately ? 1 : 0, left.match) < (
-                right.isHeardOfLately ? 1 : 0, right.match
-            )
+        func fitness(_ voter: Progress) -> (Int, LogIndex, Int) {
+            (voter.isHeardOfLately ? 1 : 0, voter.match, voter.id == called ? 1 : 0)
         }
-        let successor = voters.first { $0.id == called } ?? mostFit
-        if let successor {
+        if let successor = voters.max(by: { fitness($0) < fitness($1) }) {
             effects.send.append(envelope(to: successor.id, .timeoutNow))
         }
         becomeFollower(term: term, leader: nil)

@@ -182,8 +182,7 @@ struct GroupJudge {
     var committed: LogIndex { LogIndex(UInt64(truth.count)) }
 
     func isCommitted(_ position: LogPosition) -> Bool {
-        let count = UInt64(truth.count)
-        guard case 1...max(1, count) = position.index.rawValue, count > 0 else { return false }
+        guard position.index > .zero, position.index <= committed else { return false }
         return truth[Int(position.index.rawValue) - 1].position == position
     }
 

@@ -34,7 +34,10 @@ extension Simulator {
         }
         if case .heartbeat = message.body { aimAtRead(node, process) }
         growLinks(process, to: to)
-        guard canReach(to, from: node, process) else {
+        switch way(to, from: node, process) {
+        case .address: break
+        case .back: counts[.answeredBack] += 1
+        case .none:
             counts[.unreachable] += 1
             return
         }
@@ -52,18 +55,23 @@ extension Simulator {
         }
     }
 
-    private func canReach(_ to: Int, from node: SimNode, _ process: Process) -> Bool {
+    /// How a message gets to another node; nil where it does not.
+    private enum Way {
+        case address
+        /// On a connection that the other one has opened.
+        case back
+    }
+
+    private func way(_ to: Int, from node: SimNode, _ process: Process) -> Way? {
         let other = nodes[to - 1]
         let isFounder = node.number <= options.nodes
         // Written when the node is set up, the configuration can name only those that there were.
         let isConfigured =
             isFounder ? to <= options.nodes : options.joinersKnowOthers && to < node.number
-        if isConfigured || process.replica.raft.membership[other.id] != nil { return true }
-        if options.sabotage == .answersNoStranger { return false }
+        if isConfigured || process.replica.raft.membership[other.id] != nil { return .address }
+        if options.sabotage == .answersNoStranger { return nil }
         let link = process.links[to - 1]
-        guard link.peerEpoch == other.epoch, !link.isRefused else { return false }
-        counts[.answeredBack] += 1
-        return true
+        return link.peerEpoch == other.epoch && !link.isRefused ? .back : nil
     }
 
     /// The end of a turn: heartbeats leave.

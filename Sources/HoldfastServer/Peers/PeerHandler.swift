@@ -1,7 +1,8 @@
 // What a peer says on a connection: bytes to frames, frames to the reactors. The first frame must
 // be a hello of a node that may speak; a connection that says anything else is closed, and so is
-// one whose bytes do not decode. On a connection that the peer has opened this is all there is; on
-// one of this node's own, a peer speaks that does not know where else to answer (`ReturnPaths`).
+// one whose bytes do not decode. On a connection of this node's own a peer speaks that does not
+// know where else to answer (`ReturnPaths`): there, what may not be heard is passed over, since
+// the connection serves this node.
 //
 //   waiting -> open                     a peer that was met before
 //   waiting -> admitting -> open        a new one: nothing is read until it is on the disk that it
@@ -90,6 +91,9 @@ final class PeerHandler: ChannelInboundHandler {
         case (.hello(let hello), .waiting):
             greet(hello, context)
         case (.message(let group, let message), .open(let peer)):
+            if let path = returnPath, reactor.peers[peer] == nil {
+                reactor.node.returnPaths.asked(on: path)
+            }
             guard isFor(peer, from: message.from, to: message.to), has(group) else {
                 return refuse("a message that is not from this peer to this node", context)
             }
@@ -136,7 +140,7 @@ final class PeerHandler: ChannelInboundHandler {
         versionChanged(of: hello.node)
         guard case .peer = opener else { return }
         let path = ReturnPath(to: hello.node, over: context.channel, node: reactor.node)
-        reactor.node.returnPaths.opened(path, loop: context.eventLoop)
+        reactor.node.returnPaths.opened(path)
         returnPath = path
     }
 
@@ -206,13 +210,13 @@ final class PeerHandler: ChannelInboundHandler {
         }
         state = .refused
         let address = context.remoteAddress.map { "\($0)" } ?? "unknown"
-        context.close(promise: nil)
+        if case .peer = opener { context.close(promise: nil) }
         let node = reactor.node
         guard node.admissions.mustReport(.refusal, of: peer, at: MonotonicClock.now()) else {
             return
         }
         node.logger.warning(
-            "peer connection refused",
+            opener == .peer ? "peer connection refused" : "what a peer answers is passed over",
             metadata: [
                 "peer": "\(peer.map { "\($0.rawValue)" } ?? "unknown")", "from": "\(address)",
                 "reason": "\(reason)",

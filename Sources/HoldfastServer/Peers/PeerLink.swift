@@ -70,6 +70,8 @@ final class PeerLink {
     /// What is written to the peer now.
     var version: CodecVersion { encoder.version }
 
+    var isOpen: Bool { if case .open = state { true } else { false } }
+
     /// Whether nobody has had anything to say to the peer for long enough.
     var isOver: Bool { reactor.ticks - lastWanted > 10 * silenceTicks }
 

@@ -4,36 +4,49 @@
 // A node may be asked by one that its own log does not name yet. Where that one has what the group
 // needs, the answer decides whether the group ever has a leader again, so it must not depend on an
 // address. What is said first on such a connection is this node's hello, as on any other; a
-// connection on which there is nothing to answer stays silent.
+// connection on which there is nothing to answer stays silent. Of several connections of a peer,
+// the one on which it has asked last is taken.
 //
 // In: open connections, from their loops; answers, from any reactor. Out: frames. Like a link, it
 // drops what cannot be sent.
 
+import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import PeerWire
 import RaftCore
 
 final class ReturnPaths: Sendable {
-    /// Of each peer, oldest first: it has one for each of its reactors.
-    private let open = NIOLockedValueBox<[NodeID: [NIOLoopBound<ReturnPath>]]>([:])
+    /// Of each peer: it has one for each of its reactors. The one on which it asked last is last.
+    private let paths = NIOLockedValueBox<[NodeID: [NIOLoopBound<ReturnPath>]]>([:])
 
-    /// To be called on the loop of the path.
-    func opened(_ path: ReturnPath, loop: any EventLoop) {
-        let bound = NIOLoopBound(path, eventLoop: loop)
-        open.withLockedValue { $0[path.peer, default: []].append(bound) }
+    /// Each of these three is to be called on the loop of the path.
+    func opened(_ path: ReturnPath) {
+        let bound = NIOLoopBound(path, eventLoop: path.loop)
+        paths.withLockedValue { $0[path.peer, default: []].append(bound) }
     }
 
-    /// To be called on the loop of the path.
-    func closed(_ path: ReturnPath) {
-        open.withLockedValue { open in
-            open[path.peer]?.removeAll { $0.eventLoop.inEventLoop && $0.value === path }
-            if open[path.peer]?.isEmpty == true { open[path.peer] = nil }
+    func asked(on path: ReturnPath) {
+        paths.withLockedValue { paths in
+            guard let last = paths[path.peer]?.last, !Self.isSame(last, path) else { return }
+            paths[path.peer]?.removeAll { Self.isSame($0, path) }
+            paths[path.peer]?.append(NIOLoopBound(path, eventLoop: path.loop))
         }
     }
 
+    func closed(_ path: ReturnPath) {
+        paths.withLockedValue { paths in
+            paths[path.peer]?.removeAll { Self.isSame($0, path) }
+            if paths[path.peer]?.isEmpty == true { paths[path.peer] = nil }
+        }
+    }
+
+    private static func isSame(_ bound: NIOLoopBound<ReturnPath>, _ path: ReturnPath) -> Bool {
+        bound.eventLoop.inEventLoop && bound.value === path
+    }
+
     func send(_ message: Message, group: GroupID) {
-        guard let path = open.withLockedValue({ $0[message.to]?.last }) else { return }
+        guard let path = paths.withLockedValue({ $0[message.to]?.last }) else { return }
         path.eventLoop.execute { path.value.send(message, group: group) }
     }
 }
@@ -43,25 +56,42 @@ final class ReturnPath {
     let peer: NodeID
     private let channel: any Channel
     private let node: NodeContext
-    private var encoder: FrameEncoder
     private var isGreeted = false
 
     init(to peer: NodeID, over channel: any Channel, node: NodeContext) {
         self.peer = peer
         self.channel = channel
         self.node = node
-        encoder = FrameEncoder(cluster: node.configuration.cluster, version: .v1)
     }
+
+    fileprivate var loop: any EventLoop { channel.eventLoop }
 
     fileprivate func send(_ message: Message, group: GroupID) {
         guard channel.isWritable else { return }
+        // Few messages go this way, and most connections see none: nothing is kept for them.
+        var encoder = FrameEncoder(
+            cluster: node.configuration.cluster,
+            version: node.admissions.version(of: peer)
+        )
         var bytes = channel.allocator.buffer(capacity: 256)
         if !isGreeted { encoder.encode(node.hello, to: peer, into: &bytes) }
-        isGreeted = true
-        encoder.version = node.admissions.version(of: peer)
-        // What the peer's version has no words for is lost on the way, as any message may be.
-        encoder.encode(message, group: group, into: &bytes)
+        guard encoder.encode(message, group: group, into: &bytes) != .inexpressible else {
+            return reportInexpressible(group, encoder.version)
+        }
         encoder.finishTurn(into: &bytes)
+        isGreeted = true
         channel.writeAndFlush(bytes, promise: nil)
+    }
+
+    private func reportInexpressible(_ group: GroupID, _ version: CodecVersion) {
+        let now = MonotonicClock.now()
+        guard node.admissions.mustReport(.inexpressible, of: peer, at: now) else { return }
+        node.logger.warning(
+            "a message was dropped that the peer, of an older release, does not understand",
+            metadata: [
+                "peer": "\(peer.rawValue)", "group": "\(group.rawValue)",
+                "version": "\(version.rawValue)",
+            ]
+        )
     }
 }

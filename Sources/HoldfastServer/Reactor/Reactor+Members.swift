@@ -1,9 +1,9 @@
 // Who takes part: links to the members of the groups come and go with their memberships, and an
 // operator's changes of members find their groups.
 //
-// A link to a node that is a member of any group of this node stays. One to another node, as to a
-// node that was removed or to those whom a waiting node answers, is made when something is to be
-// said to it and goes when it falls silent.
+// A link to a node that is a member of any group of this node stays. One to another node whose
+// address the configuration names, as to a node that was removed, is made when something is to be
+// said to it and goes when it falls silent. Who is named nowhere is answered on its own connection.
 
 import HoldfastWire
 import Logging
@@ -32,8 +32,10 @@ extension Reactor {
         return link
     }
 
-    func send(_ message: Message, _ group: GroupID) {
-        if let link = link(to: message.to) {
+    /// Over the link; or, to one that is no member and cannot be reached by any address that is
+    /// known, on its own connection.
+    func post(_ message: Message, _ group: GroupID) {
+        if let link = link(to: message.to), link.isMember || link.isOpen {
             link.send(message, group: group)
         } else {
             node.returnPaths.send(message, group: group)

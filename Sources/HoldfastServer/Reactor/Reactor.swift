@@ -319,7 +319,7 @@ final class Reactor: @unchecked Sendable {
     private func carryOut(_ group: LocalGroup, _ now: MachineTime) {
         if let reason = group.effects.stop { stop(reason, group) }
         for message in group.effects.send {
-            send(message, group.id)
+            post(message, group.id)
         }
         if let batch = group.effects.persist {
             diskBatches.append(DiskBatch(reactor: self, group: group.id, batch: batch))

@@ -66,6 +66,50 @@ struct AskedFromBehindTests {
         #expect(rest.map { $0 < 2 * election } == true)
     }
 
+    @Test("a question does not make it believe that it hears its leader again")
+    func silentLeader() {
+        var cluster = group()
+        let election = cluster[4].configuration.electionTicks
+        var term = cluster[4].term.rawValue
+        // Until one has been silent for long enough not to be heard any more, and is remembered
+        // still: timeouts are drawn.
+        repeat {
+            term += 1
+            cluster.step(four, .received(heartbeat(from: 1, to: 4, term: term)))
+            cluster.tick(four, count: election)
+        } while cluster[4].leader == nil && term < 20
+        #expect(cluster[4].leader == NodeID(1))
+        cluster.pass(nanoseconds: cluster[4].configuration.promise)
+        ask(&cluster)
+        let request = voteRequest(from: 2, to: 4, term: term + 1, last: position(1, 2))
+        cluster.step(four, .received(request))
+        #expect(cluster[4].term.rawValue == term + 1)
+        #expect(cluster[4].vote == NodeID(2))
+    }
+
+    /// 1 counts on the vote of 4 by an entry that nobody else has, 4 has an entry of a later leader
+    /// that is dead, and 2 has never heard of 4.
+    @Test("it needs the votes of those that do not know it", arguments: [true, false])
+    func unknownToVoters(isAnswered: Bool) {
+        var cluster = Cluster(size: 3, outsiders: 1)
+        let first = [command(1, 1), members(1, 2, "1 2 3 ~4")]
+        let logs: [UInt64: [Entry]] = [
+            1: first + [members(1, 3, "1 2 3 +4")], 2: [command(1, 1)], 4: first + [command(2, 3)],
+        ]
+        for (id, entries) in logs {
+            let index = cluster.index(of: NodeID(id))
+            cluster.members[index].isUp = false
+            cluster.members[index].disk.hardState = HardState(term: Term(2))
+            cluster.members[index].disk.entries = entries
+            cluster.restart(NodeID(id))
+        }
+        cluster.crash(NodeID(3))
+        if !isAnswered { cluster.losing = { $0.from == NodeID(2) && $0.to == NodeID(4) } }
+        cluster.run(ticks: 300)
+        #expect((cluster.leader != nil) == isAnswered)
+        #expect((cluster[2].log.last.index >= LogIndex(4)) == isAnswered)
+    }
+
     @Test("who knows of no voters has nobody to ask")
     func withoutMembers() {
         var cluster = Cluster(size: 3, outsiders: 1)
