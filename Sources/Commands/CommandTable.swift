@@ -127,7 +127,7 @@ package enum CommandTable {
         .init("config", -2, ["admin", "loading"], "server", "GET only."),
         .init("role", 1, ["fast"], "server", "The role of this node."),
         .init("time", 1, ["fast"], "server", "The time of this node."),
-        .init("holdfast", -3, ["admin", "stale"], "server", "MEMBERS LIST, ADD, PROMOTE, REMOVE."),
+        .init("holdfast", -3, ["admin", "stale"], "server", "MEMBERS, BACKUP."),
         .init("cluster", -2, ["stale"], "cluster", "SLOTS, SHARDS, NODES, INFO, MYID, KEYSLOT."),
     ]
 }

@@ -41,6 +41,8 @@ package enum Action: Sendable {
     case write(Command, WriteReply)
     case read(ReadAction)
     case validate(ValidateAction)
+    /// A snapshot with all that was acknowledged before.
+    case backup
 }
 
 /// How the outcome of a write becomes a reply.
@@ -185,6 +187,7 @@ package enum LocalCommand: Sendable {
     case readMode
     case cluster(ClusterQuestion)
     case members(MembersCommand)
+    case backup(BackupCommand)
 }
 
 package struct HelloRequest: Sendable {

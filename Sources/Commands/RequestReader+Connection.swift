@@ -38,10 +38,17 @@ extension RequestReader {
             )
         case "role": return .local(.role)
         case "time": return .local(.time)
-        case "holdfast": return .local(.members(try members(frame)))
+        case "holdfast": return .local(try holdfast(frame))
         case "cluster": return .local(.cluster(try cluster(frame)))
         default: return .local(.readMode)
         }
+    }
+
+    private func holdfast(_ frame: RequestFrame) throws(RequestError) -> LocalCommand {
+        if frame.equals(1, "MEMBERS") { return .members(try members(frame)) }
+        if frame.equals(1, "BACKUP") { return .backup(try backup(frame)) }
+        let name = Self.prefix(frame, 1, 128)
+        throw RequestError("ERR unknown subcommand '\(name)'. Try HOLDFAST MEMBERS LIST.")
     }
 
     /// `HELLO [version [AUTH user password] [SETNAME name]]`

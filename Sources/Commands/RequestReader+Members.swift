@@ -25,10 +25,6 @@ package enum MemberEntry: Hashable, Sendable {
 
 extension RequestReader {
     func members(_ frame: RequestFrame) throws(RequestError) -> MembersCommand {
-        guard frame.equals(1, "MEMBERS") else {
-            let name = Self.prefix(frame, 1, 128)
-            throw RequestError("ERR unknown subcommand '\(name)'. Try HOLDFAST MEMBERS LIST.")
-        }
         if frame.equals(2, "LIST") {
             guard frame.count == 3 else { throw .arity("holdfast|members|list") }
             return .list
@@ -63,7 +59,7 @@ extension RequestReader {
         return .add(group: group, id: id, contact: frame.bytes(5), entry)
     }
 
-    private func group(_ frame: RequestFrame, _ place: Int) throws(RequestError) -> UInt16 {
+    func group(_ frame: RequestFrame, _ place: Int) throws(RequestError) -> UInt16 {
         guard let group = UInt16(exactly: try integer(frame, place)) else { throw .notInteger }
         return group
     }

@@ -180,6 +180,12 @@ struct DataDirectory {
     /// Makes the names of the directory's files durable.
     func sync() throws(LogStoreError) { try Self.sync(path) }
 
+    /// Makes a name durable.
+    static func sync(parentOf path: String) throws(LogStoreError) {
+        guard let slash = path.lastIndex(of: "/") else { return try sync(".") }
+        try sync(slash == path.startIndex ? "/" : String(path[..<slash]))
+    }
+
     static func sync(_ path: String) throws(LogStoreError) {
         let directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard directory >= 0 else { throw .last("open of \(path)") }

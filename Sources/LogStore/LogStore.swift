@@ -11,6 +11,7 @@
 // the file of votes has it, write again after an error (what an error left on the disk is unknown,
 // and a second fsync may lie), or open a directory that is not the node's.
 
+import Foundation
 import GRDB
 import Glibc
 package import RaftCore
@@ -321,6 +322,33 @@ package final class LogStore {
         } catch {
             throw Self.failure("closing the database", error)
         }
+    }
+
+    /// Whether there is nothing at `path`, or an empty directory.
+    package static func isVacant(directory path: String) -> Bool {
+        guard access(path, F_OK) == 0 else { return true }
+        do {
+            return try FileManager.default.contentsOfDirectory(atPath: path).isEmpty
+        } catch {
+            // It cannot be looked at, or is no directory.
+            return false
+        }
+    }
+
+    /// Removes a directory that was made and never used, with all that is in it, if it is there.
+    package static func discard(directory path: String) throws(LogStoreError) {
+        guard access(path, F_OK) == 0 else { return }
+        do {
+            try FileManager.default.removeItem(atPath: path)
+        } catch {
+            throw .io(call: "removal of \(path)", reason: "\(error)")
+        }
+    }
+
+    /// Gives a directory that is closed its name, durably, in the place of an empty one.
+    package static func move(directory old: String, to new: String) throws(LogStoreError) {
+        guard rename(old, new) == 0 else { throw .last("rename of \(old) to \(new)") }
+        try DataDirectory.sync(parentOf: new)
     }
 
     /// Lets go of a directory that could not be read back; it stays as it is.

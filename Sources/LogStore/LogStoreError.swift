@@ -84,6 +84,8 @@ package enum Damage: Hashable, Sendable {
     case snapshot(file: String, DecodeError)
     /// No snapshot stands for the entries up to `base`, after which the group's log begins.
     case noSnapshot(GroupID, base: LogIndex)
+    /// A backup is not what was written, at that byte of it or soon after.
+    case backup(file: String, offset: UInt64, DecodeError)
     /// SQLite finds the database file malformed.
     case database(reason: String)
 }
@@ -98,7 +100,8 @@ extension Damage {
             true
         case .row(_, let error), .snapshot(_, let error):
             error == .checksumMismatch || error == .truncated
-        case .identity, .sidecar, .votes, .oldVotes, .unknownGroup, .gap, .terms, .base: false
+        case .identity, .sidecar, .votes, .oldVotes, .unknownGroup, .gap, .terms, .base, .backup:
+            false
         }
     }
 }
@@ -131,6 +134,9 @@ extension LogStoreError: CustomStringConvertible {
             "sealing what is stored in clear in \(directory) takes \(needed) bytes of room, and "
                 + "\(free) are free. Make room and start again; or start with 'encryption: off' as "
                 + "before."
+        case .damage(.backup(let file, let offset, let error)):
+            "\(file) is not a whole backup: byte \(offset), or soon after, is not as it was "
+                + "written (\(error)). Nothing was made of it. Take another copy of it."
         case .damage(let damage):
             "\(damage) This node may have forgotten a vote or an acknowledged entry and must not "
                 + "vote. Keep the directory, check the disk, and start again: a node that can get "
@@ -198,6 +204,8 @@ extension Damage: CustomStringConvertible {
         case .noSnapshot(let group, let base):
             "No snapshot of group \(group.rawValue) reaches up to entry \(base.rawValue), after "
                 + "which its log begins."
+        case .backup(let file, let offset, let error):
+            "The backup \(file) is damaged at byte \(offset) or soon after (\(error))."
         case .database(let reason):
             "SQLite finds the log malformed (\(reason))."
         }

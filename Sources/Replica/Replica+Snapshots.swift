@@ -9,7 +9,12 @@ extension Replica {
     /// Hands out a copy of the machine where enough was applied since the last one.
     mutating func cutSnapshotIfDue(_ effects: inout ReplicaEffects) {
         guard !isStopped,
-            snapshots.isDue(at: applied, stateBytes: machine.gauges.payloadBytes, in: ticks)
+            snapshots.isDue(
+                at: applied,
+                stored: raft.snapshot.position.index,
+                stateBytes: machine.gauges.payloadBytes,
+                in: ticks
+            )
         else { return }
         let membership = raft.membership(at: applied)
         // A node that joins knows no members before the entry that adds it.
@@ -23,6 +28,13 @@ extension Replica {
         )
         snapshots.cut(at: applied)
         effects.cut = SnapshotCut(mark: mark, machine: machine)
+    }
+
+    /// Somebody needs a snapshot that stands for the entry at `index`, which is applied. When there
+    /// is one, `raft.snapshot` says so.
+    package mutating func wantSnapshot(through index: LogIndex) {
+        precondition(index <= applied)
+        snapshots.want(through: index)
     }
 
     /// The snapshot that `effects.cut` asked for is durable: the log up to it may go.

@@ -17,6 +17,8 @@ struct SnapshotPolicy: Sendable {
     private var isStoring = false
     /// The last one is of no use: the next is due whatever was applied since.
     private var isWanted = false
+    /// Somebody needs one that stands for this entry.
+    private var wantedThrough = LogIndex.zero
     /// The tick before which a snapshot that is wanted is not tried again.
     private var restsUntil = 0
 
@@ -30,10 +32,16 @@ struct SnapshotPolicy: Sendable {
 
     mutating func applied(bytes count: Int) { bytes += count }
 
-    /// `stateBytes` is the size of what would be written, `tick` the replica's.
-    func isDue(at applied: LogIndex, stateBytes: Int, in tick: Int) -> Bool {
+    /// `stored` is where the newest snapshot ends that is durable, `stateBytes` the size of what
+    /// would be written, `tick` the replica's.
+    func isDue(
+        at applied: LogIndex,
+        stored: LogIndex,
+        stateBytes: Int,
+        in tick: Int
+    ) -> Bool {
         guard !isStoring else { return false }
-        if isWanted, tick >= restsUntil { return true }
+        if isWanted || stored < wantedThrough, tick >= restsUntil { return true }
         let entries = applied.distance(from: last)
         guard entries >= entriesMax || (bytes >= bytesMax && entries > 0) else { return false }
         let logBytes = bytes + entries * Limits.entryOverheadBytes
@@ -48,6 +56,8 @@ struct SnapshotPolicy: Sendable {
     }
 
     mutating func want() { isWanted = true }
+
+    mutating func want(through index: LogIndex) { wantedThrough = max(wantedThrough, index) }
 
     /// The cut is stored: there is room.
     mutating func stored() {

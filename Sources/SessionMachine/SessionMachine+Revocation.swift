@@ -27,6 +27,25 @@ extension SessionMachine {
         return .revoked(revoked)
     }
 
+    /// Ends every session, for a group that is restored: how many there were.
+    package mutating func revokeAllSessions(_ note: RevocationNote) -> Int {
+        precondition(isStorable(note))
+        var revoked = 0
+        for slot in 0..<records.slots {
+            let record = RecordID(slot)
+            guard !records.payload(record).isEmpty, records.kind(record) == .session else {
+                continue
+            }
+            guard !isOver(record) else {
+                settle(record)
+                continue
+            }
+            revoke(record, note)
+            revoked += 1
+        }
+        return revoked
+    }
+
     /// Applies the subject's cap: how many sessions were evicted, or nil where the login is
     /// refused.
     mutating func makeRoom(for create: CreateSession, subjectHash: UInt32) -> Int? {

@@ -15,7 +15,7 @@ final class TestCluster {
     let configuration: ClusterConfiguration
     /// Those, and nodes that may be added.
     private(set) var grown: ClusterConfiguration
-    private let configurationPath: String
+    let configurationPath: String
     /// What the files of its nodes are sealed with, unless the settings say otherwise.
     let keysPath: String
     let grownPath: String

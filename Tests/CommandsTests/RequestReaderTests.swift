@@ -214,6 +214,36 @@ struct RequestReaderTests {
         )
     }
 
+    @Test("the steps of a backup are read as they are documented")
+    func backup() throws {
+        func backup(_ line: String) throws -> BackupCommand? {
+            let words = line.split(separator: " ").map { Array($0.utf8) }
+            guard case .local(.backup(let command)) = try read(RequestFrame(arguments: words))
+            else { return nil }
+            return command
+        }
+        #expect(try backup("HOLDFAST BACKUP CUT 3") == .cut(group: 3))
+        #expect(
+            try backup("holdfast backup read 65535 7 9 4194304")
+                == .read(group: 65_535, term: 7, index: 9, offset: 4_194_304)
+        )
+        let notInteger = "ERR value is not an integer or out of range"
+        #expect(refusal("HOLDFAST BACKUP CUT 65536") == notInteger)
+        #expect(refusal("HOLDFAST BACKUP READ 1 -1 0 0") == notInteger)
+        #expect(refusal("HOLDFAST BACKUP READ 1 1 x 0") == notInteger)
+        #expect(
+            refusal("HOLDFAST BACKUP READ 1 1 0")
+                == "ERR wrong number of arguments for 'holdfast|backup|read' command"
+        )
+        #expect(
+            refusal("HOLDFAST BACKUP CUT")
+                == "ERR wrong number of arguments for 'holdfast|backup|cut' command"
+        )
+        #expect(
+            refusal("HOLDFAST BACKUP DANCE") == "ERR unknown subcommand 'DANCE'. Try CUT or READ."
+        )
+    }
+
     @Test(
         "and no others",
         arguments: [

@@ -114,22 +114,44 @@ struct SnapshotTests {
         var tuning = Tuning(parkingTicks: 1, pendingTicks: 1)
         tuning.snapshotEntries = 4
         var policy = SnapshotPolicy(tuning: tuning, from: LogIndex(7))
-        #expect(!policy.isDue(at: LogIndex(10), stateBytes: 0, in: 0))
-        #expect(policy.isDue(at: LogIndex(11), stateBytes: 0, in: 0))
+        #expect(!policy.isDue(at: LogIndex(10), stored: .zero, stateBytes: 0, in: 0))
+        #expect(policy.isDue(at: LogIndex(11), stored: .zero, stateBytes: 0, in: 0))
         policy.cut(at: LogIndex(11))
-        #expect(!policy.isDue(at: LogIndex(50), stateBytes: 0, in: 0))
+        #expect(!policy.isDue(at: LogIndex(50), stored: .zero, stateBytes: 0, in: 0))
         policy.stored()
-        #expect(policy.isDue(at: LogIndex(15), stateBytes: 0, in: 0))
+        #expect(policy.isDue(at: LogIndex(15), stored: .zero, stateBytes: 0, in: 0))
         policy.restored(at: LogIndex(40))
-        #expect(!policy.isDue(at: LogIndex(43), stateBytes: 0, in: 0))
-        #expect(policy.isDue(at: LogIndex(44), stateBytes: 0, in: 0))
+        #expect(!policy.isDue(at: LogIndex(43), stored: .zero, stateBytes: 0, in: 0))
+        #expect(policy.isDue(at: LogIndex(44), stored: .zero, stateBytes: 0, in: 0))
         tuning.snapshotBytes = 100
         policy = SnapshotPolicy(tuning: tuning, from: .zero)
         policy.applied(bytes: 100)
-        #expect(policy.isDue(at: LogIndex(1), stateBytes: 0, in: 0))
+        #expect(policy.isDue(at: LogIndex(1), stored: .zero, stateBytes: 0, in: 0))
         // A log of 164 bytes, with its overhead, is not worth a snapshot of eight times as much.
-        #expect(policy.isDue(at: LogIndex(1), stateBytes: 8 * 164, in: 0))
-        #expect(!policy.isDue(at: LogIndex(1), stateBytes: 8 * 165, in: 0))
+        #expect(policy.isDue(at: LogIndex(1), stored: .zero, stateBytes: 8 * 164, in: 0))
+        #expect(!policy.isDue(at: LogIndex(1), stored: .zero, stateBytes: 8 * 165, in: 0))
+    }
+
+    @Test
+    func aSnapshotThroughAnEntryIsWantedUntilThereIsOne() {
+        var policy = SnapshotPolicy(tuning: Tuning(parkingTicks: 1, pendingTicks: 1), from: .zero)
+        let entry = LogIndex(5)
+        func isDue(stored: UInt64, in tick: Int = 0) -> Bool {
+            policy.isDue(at: LogIndex(6), stored: LogIndex(stored), stateBytes: 0, in: tick)
+        }
+        #expect(!isDue(stored: 3))
+        policy.want(through: entry)
+        policy.want(through: LogIndex(2))
+        #expect(isDue(stored: 4))
+        #expect(!isDue(stored: 5))
+        policy.cut(at: entry)
+        #expect(!isDue(stored: 4), "one is under way")
+        policy.abandoned(in: 7)
+        #expect(!isDue(stored: 4, in: 7), "it rests")
+        #expect(isDue(stored: 4, in: 7 + Limits.snapshotRestTicks))
+        policy.cut(at: entry)
+        policy.stored()
+        #expect(!isDue(stored: 5))
     }
 
     @Test
@@ -138,15 +160,17 @@ struct SnapshotTests {
         tuning.snapshotEntries = 1_000
         var policy = SnapshotPolicy(tuning: tuning, from: .zero)
         policy.want()
-        #expect(policy.isDue(at: LogIndex(1), stateBytes: 0, in: 5))
+        #expect(policy.isDue(at: LogIndex(1), stored: .zero, stateBytes: 0, in: 5))
         policy.cut(at: LogIndex(1))
         policy.abandoned(in: 7)
-        #expect(!policy.isDue(at: LogIndex(1), stateBytes: 0, in: 1_000), "nobody wants it now")
+        // Nobody wants it now.
+        #expect(!policy.isDue(at: LogIndex(1), stored: .zero, stateBytes: 0, in: 1_000))
         policy.want()
         let rest = 7 + Limits.snapshotRestTicks
-        #expect(!policy.isDue(at: LogIndex(1), stateBytes: 0, in: rest - 1))
-        #expect(policy.isDue(at: LogIndex(1_001), stateBytes: 0, in: rest - 1), "it is due anyway")
-        #expect(policy.isDue(at: LogIndex(1), stateBytes: 0, in: rest))
+        #expect(!policy.isDue(at: LogIndex(1), stored: .zero, stateBytes: 0, in: rest - 1))
+        let late = LogIndex(1_001)
+        #expect(policy.isDue(at: late, stored: .zero, stateBytes: 0, in: rest - 1))
+        #expect(policy.isDue(at: LogIndex(1), stored: .zero, stateBytes: 0, in: rest))
     }
 
     @Test

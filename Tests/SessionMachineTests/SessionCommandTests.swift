@@ -319,6 +319,24 @@ struct SessionCommandTests {
         #expect(apply(.revokeAll(RevokeSubject(subject: bytes("alice")))) == .revoked(4_096))
     }
 
+    @Test("a restore can end all sessions: none is left, what was over is over, and values stay")
+    mutating func endOfAll() {
+        for number in 1...20 { _ = apply(.create(login(number, "user-\(number % 3)"))) }
+        _ = apply(.create(login(21, "user-1", lifetime: 5_000)))
+        _ = apply(.revoke(RevokeSession(handle: handle(4))))
+        _ = apply(.set(SetValue(key: key("k"), value: bytes("v"))))
+        // Session 21 is over, and not every timer has run.
+        machine.time = machine.time.advanced(by: Milliseconds(6_000))
+        let note = RevocationNote(reason: bytes("restore"))
+        #expect(machine.revokeAllSessions(note) == 19)
+        #expect((1...20).allSatisfy { machine.status($0) == .revoked })
+        #expect(machine.status(21) == .expired)
+        #expect(machine.gauges.sessions == 0)
+        #expect(machine.get(key("k")) == bytes("v"))
+        #expect(machine.list(bytes("user-1")).isEmpty)
+        #expect(machine.revokeAllSessions(note) == 0)
+    }
+
     @Test("sessions and plain values do not see each other")
     mutating func namespaces() {
         _ = apply(.create(login(1, "alice")))

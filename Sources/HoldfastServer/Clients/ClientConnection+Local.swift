@@ -38,7 +38,7 @@ extension ClientConnection {
         case .readMode: writer.status("OK")
         case .cluster(let question): answer(question)
         // Answered by the group, or already.
-        case .members: break
+        case .members, .backup: break
         }
     }
 

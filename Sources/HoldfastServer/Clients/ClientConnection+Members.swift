@@ -44,14 +44,9 @@ extension ClientConnection {
             writer.error("ERR there is no group \(group); see HOLDFAST MEMBERS LIST")
             return false
         }
-        let target = ReplyTarget(
-            reactor: reactor.index,
-            connection: id,
-            sequence: front,
-            part: 0,
-            version: writer.version
+        reactor.submit(
+            ChangeRequest(group: GroupID(group), change: change, target: targetOfFront)
         )
-        reactor.submit(ChangeRequest(group: GroupID(group), change: change, target: target))
         return true
     }
 

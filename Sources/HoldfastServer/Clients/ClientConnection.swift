@@ -202,7 +202,7 @@ final class ClientConnection {
         case .local(let command):
             guard started == 0 else { return false }
             beginRunning()
-            if case .members(let members) = command, begin(members) {
+            if begin(command) {
                 runningReads += 1
                 return true
             }
@@ -215,6 +215,26 @@ final class ClientConnection {
             start(operation, slot.frame)
         }
         return true
+    }
+
+    /// Begins what the node cannot answer at once; false where there is nothing to wait for.
+    private func begin(_ command: LocalCommand) -> Bool {
+        switch command {
+        case .members(let members): begin(members)
+        case .backup(let backup): begin(backup)
+        default: false
+        }
+    }
+
+    /// Where the reply to the request in front belongs.
+    var targetOfFront: ReplyTarget {
+        ReplyTarget(
+            reactor: reactor.index,
+            connection: id,
+            sequence: front,
+            part: 0,
+            version: writer.version
+        )
     }
 
     private func beginRunning() {

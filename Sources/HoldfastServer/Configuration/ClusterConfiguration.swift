@@ -36,6 +36,8 @@ package struct NodeConfiguration: Hashable, Sendable {
     /// What operators call it.
     package var name: String
     package var id: NodeID
+    /// Where the node's data is, unless its command line says otherwise.
+    package var usualDirectory: String { dataDirectory ?? ".holdfast/\(name)" }
     /// The id as a number, as it stands in the file.
     package var number: UInt64 { id.rawValue }
     /// The address that it listens on, and that clients and peers are sent to.

@@ -2,10 +2,10 @@
 
 import Glibc
 
-enum FileText {
-    struct ReadError: Error { var reason: String }
+package enum FileText {
+    package struct ReadError: Error { package var reason: String }
 
-    static func read(_ path: String, bytesMax: Int) throws(ReadError) -> String {
+    package static func read(_ path: String, bytesMax: Int) throws(ReadError) -> String {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { throw ReadError(reason: String(cString: strerror(errno))) }
         defer { close(file) }

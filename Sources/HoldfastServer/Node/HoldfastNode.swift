@@ -34,7 +34,7 @@ package struct HoldfastNode: Service {
             let names = configuration.nodes.map(\.name).joined(separator: ", ")
             throw .reason(.usage("--node \(name) is not in the configuration; it has \(names)"))
         }
-        let directory = dataDirectory ?? own.dataDirectory ?? ".holdfast/\(own.name)"
+        let directory = dataDirectory ?? own.usualDirectory
         let keys = try NodeKeys.read(configuration.atRest)
         if !configuration.atRest.seals {
             logger.warning("encryption at rest is off: whoever gets hold of the disk reads it")

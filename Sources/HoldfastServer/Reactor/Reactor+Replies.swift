@@ -28,11 +28,18 @@ extension Reactor {
     ) {
         switch answer {
         case .redirect(let leader):
+            if case .backup = request.action {
+                render(request.target) {
+                    $0.error("UNAVAILABLE node \(leader.rawValue) leads the group")
+                }
+                return
+            }
             deliver(.redirect(leader), from: request.target)
         case .applied(let outcome):
             guard case .write(_, let reply) = request.action else { return }
             render(request.target) { $0.outcome(outcome, as: reply) }
         case .readable(let validUntil):
+            if case .backup = request.action { return beginBackup(request.target, group) }
             let completion = render(request.target, validUntil: validUntil) {
                 Self.render(request.action, group, now, &$0)
             }
@@ -65,7 +72,7 @@ extension Reactor {
         _ writer: inout ReplyWriter
     ) {
         switch action {
-        case .write: break
+        case .write, .backup: break
         case .read(let read):
             writer.read(read, from: group.replica.machine, now: now)
         case .validate(let validate):

@@ -7,7 +7,7 @@
 //                                                            └ jobs for the snapshot thread
 //
 // This file: state, inputs and the turn. `+Replies`: answers become RESP. `+Snapshots`,
-// `+Members`, `+Leadership`: what their names say.
+// `+Members`, `+Leadership`, `+Backup`: what their names say.
 //
 // Confinement, which makes it Sendable: every stored property that is not constant is touched on
 // `loop` only. What comes from elsewhere comes through `loop.execute`.
@@ -37,6 +37,8 @@ final class LocalGroup {
     var wasMute = false
     /// Reads whose lease ended while they were read; they ask anew when the turn is over.
     var lateReads: [GroupRequest] = []
+    /// Who waits for a snapshot.
+    var backups: [BackupWaiter] = []
 
     /// This node's part in the group, as its log has been told of it.
     ///
@@ -258,7 +260,7 @@ final class Reactor: @unchecked Sendable {
     private static func question(_ action: Action) -> Request {
         switch action {
         case .write(let command, _): .write(command)
-        case .read: .read
+        case .read, .backup: .read
         case .validate(let validate):
             .validate(
                 SessionProof(
@@ -334,6 +336,7 @@ final class Reactor: @unchecked Sendable {
         if let index = group.effects.dispute { report(disputeAt: index, group) }
         carryOutChanges(group)
         carryOutSnapshots(group)
+        carryOutBackups(group)
         let isUnfinished = group.effects.isUnfinished
         group.effects.removeAll()
         askAgain(group)

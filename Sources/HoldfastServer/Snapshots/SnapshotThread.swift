@@ -88,6 +88,31 @@ final class SnapshotThread: @unchecked Sendable {
         perform { self.doRead(fetch, group, reactor) }
     }
 
+    /// Reads a piece of a snapshot's file for a backup, with the length of the whole; nil where
+    /// there is no such snapshot any more, or it ends before. `tell` is called on the thread.
+    func read(
+        _ group: GroupID,
+        _ position: LogPosition,
+        at offset: UInt64,
+        _ tell:
+            @escaping @Sendable (Result<(total: UInt64, bytes: ArraySlice<UInt8>)?, LogStoreError>)
+            -> Void
+    ) {
+        perform {
+            do throws(LogStoreError) {
+                guard let reader = try self.files.reader(of: group, at: position),
+                    case .bytes(let bytes, _) = try reader.read(
+                        at: offset,
+                        bytesMax: Limits.backupPieceBytes
+                    )
+                else { return tell(.success(nil)) }
+                tell(.success((reader.byteCount, bytes)))
+            } catch {
+                tell(.failure(error))
+            }
+        }
+    }
+
     /// The node does not lead the group any more: its streams end.
     func closeStreams(of group: GroupID) {
         perform {

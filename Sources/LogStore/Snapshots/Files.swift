@@ -60,15 +60,18 @@ final class UnfinishedFile {
     }
 }
 
-/// A file that is open for reading. It can be read after its name is gone.
+/// A file that is open for reading, or a part of one. It can be read after its name is gone.
 final class ReadableFile: Sendable {
     let path: String
     let byteCount: UInt64
+    /// Where the part begins.
+    private let start: UInt64
     private let descriptor: CInt
 
-    /// Nil where there is no such file.
-    init?(path: String) throws(LogStoreError) {
+    /// A part that is in the file. Nil where there is no such file.
+    init?(path: String, from start: UInt64 = 0, count: UInt64? = nil) throws(LogStoreError) {
         self.path = path
+        self.start = start
         descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             if errno == ENOENT { return nil }
@@ -80,7 +83,8 @@ final class ReadableFile: Sendable {
             Glibc.close(descriptor)
             throw error
         }
-        byteCount = UInt64(clamping: status.st_size)
+        let size = UInt64(clamping: status.st_size)
+        byteCount = min(count ?? size, size - min(start, size))
     }
 
     deinit { Glibc.close(descriptor) }
@@ -95,7 +99,7 @@ final class ReadableFile: Sendable {
             while initialized < wanted {
                 let rest = UnsafeMutableRawBufferPointer(rebasing: raw[initialized...])
                 // Within the file's size, so within what `off_t` holds.
-                let place = off_t(offset) + off_t(initialized)
+                let place = off_t(start + offset) + off_t(initialized)
                 let count = pread(descriptor, rest.baseAddress, rest.count, place)
                 if count < 0, errno == EINTR { continue }
                 failed = count < 0

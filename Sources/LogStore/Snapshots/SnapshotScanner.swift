@@ -42,7 +42,8 @@ struct SnapshotScanner {
     /// The header as it is in the file.
     private let headerBytes: [UInt8]
     private var seal: SnapshotSeal?
-    private var offset: UInt64 = 0
+    /// Where the next section begins.
+    private(set) var offset: UInt64 = 0
     private var totals = SnapshotFormat.Totals(chain: ChainValue(high: 0, low: 0))
     let header: SnapshotHeader
     /// Where the sections are sealed.

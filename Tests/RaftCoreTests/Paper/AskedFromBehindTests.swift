@@ -110,6 +110,15 @@ struct AskedFromBehindTests {
         #expect((cluster[2].log.last.index >= LogIndex(4)) == isAnswered)
     }
 
+    @Test("a leader that it hears answers the question")
+    func leaderHeard() {
+        var cluster = group()
+        ask(&cluster)
+        let term = cluster[4].term.rawValue
+        cluster.step(four, .received(heartbeat(from: 1, to: 4, term: term)))
+        #expect(ticksToCampaign(&cluster, limit: 200) == nil)
+    }
+
     @Test("who knows of no voters has nobody to ask")
     func withoutMembers() {
         var cluster = Cluster(size: 3, outsiders: 1)
