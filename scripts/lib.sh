@@ -5,6 +5,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # HOLDFAST_BUILD_DIR lets several checkouts share one set of built dependencies.
 BUILD_DIR=${HOLDFAST_BUILD_DIR:-$ROOT/.build}
+BIN=${HOLDFAST_BIN:-$BUILD_DIR/release}
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -37,4 +38,14 @@ need_toolchain() {
     command -v swift >/dev/null \
         || die "no swift in PATH: install Swift 6.2 or later from https://swift.org/install"
     need liblz4-dev libsqlite3-dev
+}
+
+# need_binaries: builds holdfastd and holdfast where they are missing.
+need_binaries() {
+    [ -x "$BIN/holdfastd" ] && [ -x "$BIN/holdfast" ] && return 0
+    [ -z "${HOLDFAST_BIN:-}" ] || die "HOLDFAST_BIN=$BIN has no holdfastd and holdfast"
+    need_toolchain
+    say "building holdfastd and holdfast (the first release build takes about ten minutes) ..."
+    (cd "$ROOT" && swift build -c release --scratch-path "$BUILD_DIR" --product holdfastd \
+        && swift build -c release --scratch-path "$BUILD_DIR" --product holdfast) >&2
 }
