@@ -41,8 +41,8 @@ enum Limits {
     /// Nanoseconds between two slices of cleaning while commits wait: a slice takes up to 10 ms, so
     /// that cleaning takes a sixth of a busy disk thread at most.
     static let cleaningInterval: UInt64 = 50_000_000
-    /// Of a snapshot's file, in one answer to a backup: a read of some milliseconds.
-    static let backupPieceBytes = 4 * 1024 * 1024
+    /// Of a snapshot's file, in one answer to a backup: as much as a connection may have unsent.
+    static let backupPieceBytes = 1024 * 1024
     /// Reports about peers that are remembered: two kinds for more peers than a cluster has.
     static let reportsMax = 64
     /// Nanoseconds between two reports of a thing that happens to a peer again and again.

@@ -15,11 +15,12 @@ extension LogStore {
     }
 
     /// Seals what was stored in clear, rows and snapshots, and leaves nothing of it in the files
-    /// that are in use. Does nothing where there is nothing, or where new rows are not sealed
+    /// that are in use. Does nothing where the journal is sealed already (a snapshot in clear, from
+    /// a node without encryption, is sealed by the running node), or where new rows are not sealed
     /// either. Takes as long as writing all of it. To be called at each start, between `recover`
     /// and the first `store`: a crash leaves a directory of which some is sealed. `free` is what
     /// the disk has room for, in bytes, where that is known: throws `LogStoreError.noRoomToSeal`,
-    /// and does nothing, where it is too little. `tell` gets each step that was done.
+    /// and does nothing, where it may be too little. `tell` gets each step that was done.
     package func sealWhatIsClear(
         free: UInt64?,
         _ tell: (SealingStep) -> Void
@@ -27,15 +28,14 @@ extension LogStore {
         try check()
         precondition(isRecovered, "recover comes first")
         guard keys.current != nil else { return }
-        let mustSealJournal = try !isJournalSealed()
+        guard try !isJournalSealed() else { return }
         if let free {
-            let needed = try roomToSeal(withJournal: mustSealJournal)
+            let needed = try roomToSeal()
             guard needed <= free else {
                 throw .noRoomToSeal(directory: directory.path, needed: needed, free: free)
             }
         }
         try sealSnapshots(tell)
-        guard mustSealJournal else { return }
         do {
             while try clean() == .unfinished {}
             try makeJournalAnew()
@@ -53,13 +53,22 @@ extension LogStore {
         }
     }
 
-    /// Bytes that are written before anything goes: the largest snapshot in clear; and of the
-    /// journal all that counts three times, in the write-ahead log, in the database, and in the one
-    /// that takes its place.
-    private func roomToSeal(withJournal: Bool) throws(LogStoreError) -> UInt64 {
-        let largest = try snapshots.largest { $0 == nil } ?? 0
-        let live = withJournal ? UInt64(map.liveBytes) + Limits.emptyDatabaseBytes : 0
-        return largest + 3 * live
+    /// Bytes that are written before as many go: what snapshots in clear grow by, since what is
+    /// sealed is not compressed, and the largest of them once more; and the journal three times, in
+    /// the write-ahead log, in the database, and in the one that takes its place. Rows that count
+    /// no more are counted as well: at most as many as the others, and a little.
+    private func roomToSeal() throws(LogStoreError) -> UInt64 {
+        let growth = try snapshots.growthBySealing()
+        var rows = Limits.emptyDatabaseBytes
+        do {
+            let start = ChainMark(sequence: map.firstRow - 1, chain: origin.chain)
+            try journal.forEachRow(after: start) { _, row, _ in
+                rows += UInt64(RowCodec.expandedBytes(row)) + UInt64(Limits.rowOverheadBytes)
+            }
+        } catch {
+            throw fail("reading the journal", error)
+        }
+        return growth + 3 * rows
     }
 
     private func sealSnapshots(_ tell: (SealingStep) -> Void) throws(LogStoreError) {
@@ -94,6 +103,8 @@ extension LogStore {
         guard access(directory.walPath, F_OK) != 0 else {
             throw LogStoreError.io(call: "closing the database", reason: "it left its log behind")
         }
+        // It must be gone for good before the name is the new database's.
+        try directory.sync()
         guard rename(directory.databaseCopyPath, directory.databasePath) == 0 else {
             throw LogStoreError.last("rename of \(directory.databaseCopyPath)")
         }

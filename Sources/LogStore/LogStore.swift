@@ -335,9 +335,30 @@ package final class LogStore {
         }
     }
 
+    /// The path without links and without what stands for nothing; of the last part there need be
+    /// nothing yet.
+    package static func resolved(directory path: String) -> String {
+        let url = URL(fileURLWithPath: path).standardizedFileURL
+        let whole = url.resolvingSymlinksInPath()
+        if access(whole.path, F_OK) == 0 { return whole.path }
+        let parent = url.deletingLastPathComponent().resolvingSymlinksInPath()
+        return parent.appendingPathComponent(url.lastPathComponent).path
+    }
+
+    /// Whether a file system begins at `path`: no other directory can be put in its place.
+    package static func isMountPoint(directory path: String) -> Bool {
+        var own = stat()
+        var parent = stat()
+        guard stat(path, &own) == 0, stat(path + "/..", &parent) == 0 else { return false }
+        return own.st_dev != parent.st_dev || own.st_ino == parent.st_ino
+    }
+
     /// Removes a directory that was made and never used, with all that is in it, if it is there.
+    /// Throws where somebody has it open.
     package static func discard(directory path: String) throws(LogStoreError) {
         guard access(path, F_OK) == 0 else { return }
+        let lock = try DataDirectory.lockIfThere(path)
+        defer { if let lock { DataDirectory.unlock(lock) } }
         do {
             try FileManager.default.removeItem(atPath: path)
         } catch {

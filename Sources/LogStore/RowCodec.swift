@@ -145,6 +145,13 @@ enum RowCodec {
 
     // MARK: Reading
 
+    /// How long a row is, or would be, as it stands in the database, without compression.
+    static func expandedBytes(_ blob: [UInt8]) -> Int {
+        guard blob.count >= 22, blob[0] == version else { return blob.count }
+        let length = blob[18..<22].reversed().reduce(0) { $0 << 8 | Int($1) }
+        return max(blob.count, min(length, Limits.rowBytesMax) + 26)
+    }
+
     /// What a row says, and the chain value that it continues.
     static func decode(_ row: [UInt8]) throws(DecodeError) -> (chain: ChainValue, parts: [RowPart])
     {

@@ -129,7 +129,7 @@ struct Restoring: ParsableCommand {
             fatal(reason, as: "holdfast")
         }
         bar.clear()
-        print(json ? summary.json : summary.text(directory))
+        print(json ? summary.json : summary.text(directory, isAsItWas: revoked == nil && !endAll))
     }
 
     private func ending() throws -> Restore.Ending {
@@ -154,16 +154,16 @@ struct Restoring: ParsableCommand {
 }
 
 extension Restore.Summary {
-    fileprivate func text(_ directory: String) -> String {
+    fileprivate func text(_ directory: String, isAsItWas: Bool) -> String {
         let taken = CreationTime(unixSeconds: takenAt).map { "\($0)" } ?? "an unknown time"
         var lines = [
             "\(directory): \(groupCount) groups, \(sessions) sessions, \(values) values",
             "of the backup of \(taken), of cluster \(cluster)",
         ]
-        if ended > 0 || unknown > 0 {
-            lines.append("ended \(ended) sessions; \(unknown) handles are of none in the backup")
-        } else {
+        if isAsItWas {
             lines.append("what was ended after the backup is alive again: see --revoked, --end-all")
+        } else {
+            lines.append("ended \(ended) sessions; \(unknown) handles are of none in the backup")
         }
         return lines.joined(separator: "\n")
     }

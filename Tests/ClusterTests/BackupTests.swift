@@ -3,6 +3,7 @@
 
 import Foundation
 import HoldfastClient
+import HoldfastServer
 import Logging
 import Testing
 
@@ -123,6 +124,70 @@ struct BackupTests {
                 try cluster.holdfast(["verify", cluster.data("n2"), "--keys", cluster.keysPath])
                     .code == 0
             )
+        }
+    }
+
+    @Test("a file that is sealed anew while it is read is not taken for the one before")
+    func rotationMeanwhile() async throws {
+        try await withBackup(nodeCount: 1) { cluster, _, _, _ in
+            let port = try #require(cluster.configuration.nodes.first).clusterPort
+            func ask(_ words: String) throws -> RawClient {
+                let client = try RawClient(port: port)
+                client.send("HOLDFAST BACKUP \(words)\r\n")
+                return client
+            }
+            func number(_ client: RawClient) throws -> Int {
+                try #require(client.line().flatMap { Int($0.dropFirst()) })
+            }
+            let cut = try ask("CUT 0")
+            #expect(cut.line() == "*2")
+            let place = "0 \(try number(cut)) \(try number(cut))"
+            func tag() throws -> Int {
+                let piece = try ask("READ \(place) 0")
+                #expect(piece.line() == "*3")
+                _ = try number(piece)
+                return try number(piece)
+            }
+            let before = try tag()
+            #expect(try ask("READ \(place) 1 \(before)").line() == "*3")
+            #expect(try cluster.holdfast(["keys", "new", cluster.keysPath]).code == 0)
+            #expect(try cluster.holdfast(["keys", "rotate", cluster.keysPath]).code == 0)
+            try cluster.signal("n1", SIGHUP)
+            try await cluster.wait { try tag() != before }
+            #expect(try ask("READ \(place) 1 \(before)").line()?.hasPrefix("-GONE") == true)
+        }
+    }
+
+    @Test("a configuration that is not the cluster's takes no backup")
+    func otherConfiguration() async throws {
+        try await withBackup(nodeCount: 1) { cluster, file, _, _ in
+            for (old, new) in [("groups: 6", "groups: 5"), (Self.oldID, Self.newID)] {
+                try cluster.reconfigure(old, new)
+                let (code, text) = try cluster.backup(to: file + ".2")
+                #expect(code == 78, "\(text)")
+                #expect(text.contains("take the cluster's own configuration"), "\(text)")
+                #expect(!FileManager.default.fileExists(atPath: file + ".2"))
+                try cluster.reconfigure(new, old)
+            }
+            // Any way to write the directory's name will do.
+            try cluster.reconfigure(Self.oldID, Self.newID)
+            let target = cluster.data("target")
+            try FileManager.default.createDirectory(
+                atPath: target,
+                withIntermediateDirectories: false
+            )
+            try FileManager.default.createSymbolicLink(
+                atPath: cluster.data("link"),
+                withDestinationPath: target
+            )
+            for data in [cluster.data("link"), cluster.data("slash") + "/"] {
+                let (code, text) = try cluster.restore("n1", from: file, ["--data", data])
+                #expect(code == 0, "\(text)")
+                #expect(FileManager.default.fileExists(atPath: data + "/identity"))
+            }
+            let (code, text) = try cluster.restore("n1", from: file + ".no", ["--data", target])
+            #expect(code == 64)
+            #expect(text.contains("cannot be read"), "\(text)")
         }
     }
 

@@ -119,6 +119,26 @@ struct BadInputTests {
         }
     }
 
+    @Test("a request behind one with a reply that is larger than the socket takes is answered")
+    func largeReply() async throws {
+        try await TestCluster.with(nodeCount: 1) { cluster in
+            let client = try RawClient(port: cluster.port(of: "n1"))
+            let value = String(repeating: "v", count: 200_000)
+            let keys = (0..<20).map { "large-\($0)" }
+            for key in keys {
+                client.send(command: ["SET", key, value])
+                #expect(client.line() == "+OK")
+            }
+            for count in 4...20 {
+                let wanted = Array(keys.prefix(count))
+                client.send("MGET \(wanted.joined(separator: " "))\r\nPING\r\n")
+                #expect(client.line() == "*\(count)")
+                for _ in wanted { #expect(client.text()?.utf8.count == value.utf8.count) }
+                #expect(client.line() == "+PONG", "behind \(count) values")
+            }
+        }
+    }
+
     @Test("keys of one DEL that fit no entry of the log are refused, and the node lives")
     func hugeDelete() async throws {
         try await TestCluster.with(nodeCount: 1) { cluster in

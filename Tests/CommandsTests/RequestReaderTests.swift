@@ -225,7 +225,11 @@ struct RequestReaderTests {
         #expect(try backup("HOLDFAST BACKUP CUT 3") == .cut(group: 3))
         #expect(
             try backup("holdfast backup read 65535 7 9 4194304")
-                == .read(group: 65_535, term: 7, index: 9, offset: 4_194_304)
+                == .read(group: 65_535, term: 7, index: 9, offset: 4_194_304, tag: nil)
+        )
+        #expect(
+            try backup("HOLDFAST BACKUP READ 0 7 9 1 4294967295")
+                == .read(group: 0, term: 7, index: 9, offset: 1, tag: 4_294_967_295)
         )
         let notInteger = "ERR value is not an integer or out of range"
         #expect(refusal("HOLDFAST BACKUP CUT 65536") == notInteger)

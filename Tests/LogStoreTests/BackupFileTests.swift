@@ -45,6 +45,24 @@ struct BackupFileTests {
         return path
     }
 
+    /// Copies the snapshots of these groups in this order, one of them with a flipped bit.
+    private func copy(
+        _ groups: [Int],
+        of store: LogStore,
+        to writer: BackupWriter,
+        rotten: Int? = nil
+    ) throws {
+        for number in groups {
+            let reader = try #require(
+                try store.snapshots.reader(of: GroupID(UInt16(number)), at: position(number))
+            )
+            var bytes = try reader.bytes(inPieces: 100)
+            if number == rotten { bytes[bytes.count / 2] ^= 1 }
+            try writer.begin(at: position(number), byteCount: UInt64(bytes.count))
+            try writer.append(bytes[...])
+        }
+    }
+
     /// Reads all of it as a restore would.
     private func readAll(_ path: String, _ keys: SealingKeys) throws -> [[[UInt8]]] {
         let reader = try BackupReader(path: path, keys: keys)
@@ -122,26 +140,60 @@ struct BackupFileTests {
         }
     }
 
+    @Test("a position that leaves no room for a next one is refused")
+    func positions() throws {
+        let sound = [
+            LogPosition.origin, LogPosition(term: Term(1), index: LogIndex(1)),
+            LogPosition(term: RaftCore.Limits.highestTerm, index: RaftCore.Limits.highestIndex),
+        ]
+        let forged = [
+            LogPosition(term: Term(.max), index: LogIndex(9)),
+            LogPosition(term: Term(1), index: LogIndex(UInt64(Int64.max))),
+            LogPosition(term: .zero, index: LogIndex(9)),
+            LogPosition(term: Term(9), index: .zero),
+        ]
+        for position in sound + forged {
+            let part = BackupPart(group: GroupID(0), position: position, byteCount: 1)
+            let mark = SnapshotMark(position: position, membership: testVoters)
+            let header = SnapshotHeader(cluster: testNode.cluster, group: GroupID(0), mark: mark)
+            if sound.contains(position) {
+                #expect(try BackupFormat.part(BackupFormat.encode(part)) == part)
+                #expect(try SnapshotFormat.header(SnapshotFormat.encode(header)).header == header)
+            } else {
+                #expect(throws: DecodeError.self) {
+                    _ = try BackupFormat.part(BackupFormat.encode(part))
+                }
+                #expect(throws: DecodeError.self) {
+                    _ = try SnapshotFormat.header(SnapshotFormat.encode(header))
+                }
+            }
+        }
+    }
+
+    @Test("what was read rotten is no backup, with or without the keys")
+    func rotten() throws {
+        for keys in [SealingKeys.none, testKeys()] {
+            let directory = TemporaryDirectory(keys: keys)
+            let path = try backup(directory)
+            let store = try open(directory)
+            let writer = try BackupWriter(path: path + "-2", header)
+            try copy([0, 1, 2], of: store, to: writer, rotten: 1)
+            store.abandon()
+            #expect(throws: LogStoreError.self) { try writer.finish() }
+            #expect(!FileManager.default.fileExists(atPath: path + "-2"))
+        }
+    }
+
     @Test("a group's snapshot in the place of another's is found")
     func swapped() throws {
         let directory = TemporaryDirectory()
         let path = try backup(directory)
         let store = try open(directory)
-        let other = directory.path + "/other"
-        let writer = try BackupWriter(path: other, header)
-        for number in [0, 2, 1] {
-            let group = GroupID(UInt16(number))
-            let reader = try #require(
-                try store.snapshots.reader(of: group, at: position(number))
-            )
-            let bytes = try reader.bytes(inPieces: 100)
-            try writer.begin(at: position(number), byteCount: UInt64(bytes.count))
-            try writer.append(bytes[...])
-        }
-        try writer.finish()
+        let writer = try BackupWriter(path: directory.path + "/other", header)
+        try copy([0, 2, 1], of: store, to: writer)
+        #expect(throws: LogStoreError.self) { try writer.finish() }
         store.abandon()
         #expect(try readAll(path, .none).count == 3)
-        #expect(throws: LogStoreError.self) { _ = try readAll(other, .none) }
     }
 
     @Test("what is not finished leaves nothing, and what is there is not written over")
@@ -154,6 +206,19 @@ struct BackupFileTests {
         do {
             let writer = try BackupWriter(path: path + "-2", header)
             try writer.begin(at: position(0), byteCount: 10)
+        }
+        do {
+            // Two at once: the first one to end has the name.
+            let writers = try (0..<2).map { _ in try BackupWriter(path: path + "-2", header) }
+            let store = try open(directory)
+            for writer in writers {
+                try copy([0, 1, 2], of: store, to: writer)
+            }
+            store.abandon()
+            try writers[1].finish()
+            #expect(throws: LogStoreError.self) { try writers[0].finish() }
+            #expect(try readAll(path + "-2", .none).count == 3)
+            try FileManager.default.removeItem(atPath: path + "-2")
         }
         let names = try FileManager.default.contentsOfDirectory(atPath: directory.path)
         #expect(names.filter { $0.hasPrefix("backup") } == ["backup"])

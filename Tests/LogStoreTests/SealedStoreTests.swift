@@ -268,8 +268,10 @@ struct SealedStoreTests {
     func noRoom() throws {
         let directory = TemporaryDirectory()
         let store = try start(directory).store
-        try write(1...100, to: store, bytes: 600)
+        // What is in clear is compressed, and what is sealed is not.
+        try write(1...100, to: store, bytes: 60_000)
         try snapshot(0, at: 100, in: store)
+        #expect(store.statistics.bytes < 1_000_000)
         try store.close()
         let keys = testKeys()
         let sealed = try reopened(directory, keys).store
@@ -283,13 +285,15 @@ struct SealedStoreTests {
             }
             needed = bytes
         }
-        #expect(needed > 3 * 100 * 600)
+        #expect(needed > 3 * 100 * 60_000)
         #expect(try directory.contents() == before)
         #expect(throws: LogStoreError.self) {
             try sealed.sealWhatIsClear(free: needed - 1) { _ in }
         }
         try sealed.sealWhatIsClear(free: needed) { _ in }
         #expect(try leaks(in: directory) == [])
+        let size = try directory.contents().values.reduce(0) { $0 + $1.count }
+        #expect(needed > size && needed < 5 * size)
         // Nothing is to be done any more.
         try sealed.sealWhatIsClear(free: 0) { Issue.record("\($0) again") }
         try sealed.close()
@@ -417,7 +421,11 @@ struct SealedStoreTests {
         try writer.append(Array(Self.word.utf8)[...])
         let rotated = try rotated(ring)
         keys.replace(with: rotated)
+        let first = LogPosition.origin
+        let tag = try store.snapshots.reader(of: GroupID(1), at: first)?.tag
         _ = try store.snapshots.resealAll()
+        // Its pieces are not taken for those of the one before.
+        #expect(try store.snapshots.reader(of: GroupID(1), at: first)?.tag != tag)
         #expect(writer.key == ring.active)
         try writer.append(Array(Self.word.utf8)[...])
         try writer.finish()

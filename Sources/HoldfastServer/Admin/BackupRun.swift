@@ -25,7 +25,7 @@ package struct BackupRun {
     private static let attempts = 10
     private static let pause = Duration.milliseconds(500)
     /// For a snapshot to be cut and stored.
-    private static let cutTimeout = Duration.seconds(300)
+    private static let cutTimeout = Duration.seconds(60)
     private static let readTimeout = Duration.seconds(30)
 
     private let configuration: ClusterConfiguration
@@ -68,11 +68,19 @@ package struct BackupRun {
             guard let leader = status.leader(of: group),
                 let node = configuration.nodes.first(where: { $0.number == leader.id })
             else { continue }
+            guard leader.groups.count == configuration.groupCount else {
+                throw .file(
+                    .configuration(
+                        "the cluster has \(leader.groups.count) groups, the configuration "
+                            + "\(configuration.groupCount): take the cluster's own configuration"
+                    )
+                )
+            }
             do throws(CopyError) {
                 return try await copy(group, of: node, to: writer)
             } catch {
                 switch error {
-                case .file(let error): throw .file(FatalReason(error))
+                case .file(let reason): throw .file(reason)
                 case .answer(let text): reason = "\(node.name): \(text)"
                 }
             }
@@ -92,7 +100,7 @@ package struct BackupRun {
 
     private enum CopyError: Error {
         case answer(String)
-        case file(LogStoreError)
+        case file(FatalReason)
     }
 
     private func copy(
@@ -101,13 +109,15 @@ package struct BackupRun {
         to writer: BackupWriter
     ) async throws(CopyError) {
         let position = try await cut(group, of: node)
-        var piece = try await piece(group, position, at: 0, of: node)
+        var piece = try await piece(group, position, at: 0, nil, of: node)
         let total = piece.total
+        let tag = piece.tag
+        try checkCluster(piece.bytes, of: node)
         try write { () throws(LogStoreError) in try writer.begin(at: position, byteCount: total) }
         do throws(CopyError) {
             var offset: UInt64 = 0
             while true {
-                guard piece.total == total, !piece.bytes.isEmpty,
+                guard piece.total == total, piece.tag == tag, !piece.bytes.isEmpty,
                     UInt64(piece.bytes.count) <= total - offset
                 else { throw .answer("its snapshot is not as long as it was") }
                 let bytes = piece.bytes[...]
@@ -115,7 +125,7 @@ package struct BackupRun {
                 offset += UInt64(bytes.count)
                 progress("bytes of group \(group)", Int(clamping: offset), Int(clamping: total))
                 guard offset < total else { return }
-                piece = try await self.piece(group, position, at: offset, of: node)
+                piece = try await self.piece(group, position, at: offset, tag, of: node)
             }
         } catch {
             try write { () throws(LogStoreError) in try writer.takeBack() }
@@ -127,8 +137,24 @@ package struct BackupRun {
         do {
             try body()
         } catch {
-            throw .file(error)
+            throw .file(FatalReason(error))
         }
+    }
+
+    /// Two clusters may have the same addresses, one after the other.
+    private func checkCluster(
+        _ beginning: [UInt8],
+        of node: NodeConfiguration
+    ) throws(CopyError) {
+        guard let found = BackupWriter.cluster(ofSnapshot: beginning[...]),
+            found != configuration.cluster
+        else { return }
+        throw .file(
+            .configuration(
+                "\(node.name) is of cluster \(found.text), the configuration of "
+                    + "\(configuration.cluster.text): take the cluster's own configuration"
+            )
+        )
     }
 
     private func cut(
@@ -148,18 +174,21 @@ package struct BackupRun {
         _ group: Int,
         _ position: LogPosition,
         at offset: UInt64,
+        _ tag: UInt64?,
         of node: NodeConfiguration
-    ) async throws(CopyError) -> (total: UInt64, bytes: [UInt8]) {
-        let words = [
+    ) async throws(CopyError) -> (total: UInt64, tag: UInt64, bytes: [UInt8]) {
+        var words = [
             "HOLDFAST", "BACKUP", "READ", "\(group)", "\(position.term.rawValue)",
             "\(position.index.rawValue)", "\(offset)",
         ]
+        if let tag { words.append("\(tag)") }
         let reply = try await ask(node, words, Self.readTimeout)
-        guard case .array(let parts) = reply, parts.count == 2,
+        guard case .array(let parts) = reply, parts.count == 3,
             case .integer(let total) = parts[0], let total = UInt64(exactly: total),
-            case .bulk(let bytes) = parts[1]
+            case .integer(let tag) = parts[1], let tag = UInt64(exactly: tag),
+            case .bulk(let bytes) = parts[2]
         else { throw .answer("it answers with something else than a piece of a snapshot") }
-        return (total, bytes)
+        return (total, tag, bytes)
     }
 
     private func ask(

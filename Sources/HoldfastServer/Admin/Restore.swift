@@ -10,6 +10,7 @@
 // their own. It must never write into a directory that is there.
 
 import Commands
+import Glibc
 package import HoldfastWire
 import LogStore
 import PeerWire
@@ -68,7 +69,8 @@ package struct Restore {
     private let configuration: ClusterConfiguration
     private let node: NodeConfiguration
     private let directory: String
-    private let ending: Ending
+    private let endsAll: Bool
+    private let ended: [GroupID: [SessionHandle]]
     private let progress: Progress
 
     package init(
@@ -82,13 +84,26 @@ package struct Restore {
         self.file = file
         self.configuration = configuration
         self.node = node
-        self.directory = directory
-        self.ending = ending
+        self.directory = LogStore.resolved(directory: directory)
+        switch ending {
+        case .none: (endsAll, ended) = (false, [:])
+        case .all: (endsAll, ended) = (true, [:])
+        case .these(let handles):
+            let groupCount = configuration.groupCount
+            endsAll = false
+            ended = Dictionary(grouping: Set(handles)) { handle in
+                GroupID(UInt16(HashSlot.group(of: handle.slot, groupCount: groupCount)))
+            }
+        }
         self.progress = progress
     }
 
     package func run() throws(StartError) -> Summary {
         let keys = try NodeKeys.read(configuration.atRest)
+        guard access(file, R_OK) == 0 else {
+            let reason = String(cString: strerror(errno))
+            throw .reason(.usage("\(file) cannot be read: \(reason)"))
+        }
         do {
             let backup = try BackupReader(path: file, keys: keys.keys)
             try check(backup.header)
@@ -137,6 +152,14 @@ package struct Restore {
         guard LogStore.isVacant(directory: directory) else {
             throw .reason(
                 .refused("\(directory) is not empty; a restore makes a directory of its own")
+            )
+        }
+        guard !LogStore.isMountPoint(directory: directory) else {
+            throw .reason(
+                .refused(
+                    "\(directory) is the root of a file system, which a restore cannot put another "
+                        + "directory in the place of; name one in it"
+                )
             )
         }
     }
@@ -225,24 +248,14 @@ package struct Restore {
     /// alike.
     private func end(_ group: GroupID, _ machine: inout SessionMachine, _ summary: inout Summary) {
         let note = RevocationNote(reason: Array("restore".utf8)[...])
-        switch ending {
-        case .none: break
-        case .all: summary.ended += machine.revokeAllSessions(note)
-        case .these(let handles):
-            for handle in handles where self.group(of: handle) == group {
-                let revoke = RevokeSession(handle: SessionHandle128(handle), note: note)
-                if case .revoked(1) = machine.apply(.revoke(revoke)) {
-                    summary.ended += 1
-                } else {
-                    summary.unknown += 1
-                }
+        if endsAll { summary.ended += machine.revokeAllSessions(note) }
+        for handle in ended[group] ?? [] {
+            let revoke = RevokeSession(handle: SessionHandle128(handle), note: note)
+            if case .revoked(1) = machine.apply(.revoke(revoke)) {
+                summary.ended += 1
+            } else {
+                summary.unknown += 1
             }
         }
-    }
-
-    private func group(of handle: SessionHandle) -> GroupID {
-        GroupID(
-            UInt16(HashSlot.group(of: handle.slot, groupCount: configuration.groupCount))
-        )
     }
 }

@@ -15,7 +15,7 @@ extension ClientConnection {
         }
         let number: UInt16
         switch command {
-        case .cut(let group), .read(let group, _, _, _): number = group
+        case .cut(let group), .read(let group, _, _, _, _): number = group
         }
         guard Int(number) < reactor.node.configuration.groupCount else {
             writer.error("ERR there is no group \(number); see HOLDFAST MEMBERS LIST")
@@ -35,9 +35,10 @@ extension ClientConnection {
                 target: targetOfFront
             )
             reactor.submit(request)
-        case .read(_, let term, let index, let offset):
+        case .read(_, let term, let index, let offset, let tag):
             let position = LogPosition(term: Term(term), index: LogIndex(index))
-            reactor.readForBackup(group, position, offset, for: targetOfFront)
+            let wanted = BackupPiece(group: group, position: position, offset: offset, tag: tag)
+            reactor.read(wanted, for: targetOfFront)
         }
         return true
     }

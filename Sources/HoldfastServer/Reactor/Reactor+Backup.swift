@@ -50,25 +50,34 @@ extension Reactor {
     }
 
     /// Reads a piece on the snapshot thread, and answers here.
-    func readForBackup(
-        _ group: GroupID,
-        _ position: LogPosition,
-        _ offset: UInt64,
-        for target: ReplyTarget
-    ) {
-        node.snapshots.read(group, position, at: offset) { result in
-            self.loop.execute {
-                self.render(target) { writer in
-                    switch result {
-                    case .success((let total, let bytes)?):
-                        writer.array(2)
-                        writer.integer(Int64(clamping: total))
-                        writer.bulk(bytes)
-                    case .success(nil): writer.error("GONE this snapshot is there no more")
-                    case .failure(let error): writer.error("ERR \(error)")
-                    }
-                }
-            }
+    func read(_ piece: BackupPiece, for target: ReplyTarget) {
+        node.snapshots.read(piece) { result in
+            self.loop.execute { self.render(target) { Self.write(result, &$0) } }
         }
     }
+
+    private static func write(
+        _ result: Result<SnapshotThread.Piece?, LogStoreError>,
+        _ writer: inout ReplyWriter
+    ) {
+        switch result {
+        case .success(let piece?):
+            writer.array(3)
+            writer.integer(Int64(clamping: piece.total))
+            writer.integer(Int64(piece.tag))
+            writer.bulk(piece.bytes)
+        case .success(nil): writer.error("GONE this snapshot is there no more")
+        case .failure:
+            writer.error("ERR the snapshot cannot be read; the node's log says why")
+        }
+    }
+}
+
+/// What is asked of a snapshot's file.
+struct BackupPiece: Sendable {
+    var group: GroupID
+    var position: LogPosition
+    var offset: UInt64
+    /// Of the file that the pieces before were of; nil for the first one.
+    var tag: UInt64?
 }

@@ -364,8 +364,12 @@ final class Reactor: @unchecked Sendable {
     private func send() {
         for peer in peers.values { peer.flush() }
         for forwarder in forwarders.values { forwarder.flush() }
-        for connection in unflushed { connection.flush() }
-        unflushed.removeAll(keepingCapacity: true)
+        // A write that the socket takes at once may let a connection go on, which then has more.
+        while !unflushed.isEmpty {
+            let connections = unflushed
+            unflushed.removeAll(keepingCapacity: true)
+            for connection in connections { connection.flush() }
+        }
         if !diskBatches.isEmpty {
             node.disk.submit(diskBatches)
             diskBatches.removeAll(keepingCapacity: true)

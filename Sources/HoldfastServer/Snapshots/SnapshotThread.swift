@@ -88,29 +88,43 @@ final class SnapshotThread: @unchecked Sendable {
         perform { self.doRead(fetch, group, reactor) }
     }
 
-    /// Reads a piece of a snapshot's file for a backup, with the length of the whole; nil where
-    /// there is no such snapshot any more, or it ends before. `tell` is called on the thread.
+    /// A piece of a snapshot's file, for a backup.
+    struct Piece: Sendable {
+        /// Bytes of the file.
+        var total: UInt64
+        /// Tells the file from another one with the same name.
+        var tag: UInt32
+        var bytes: ArraySlice<UInt8>
+    }
+
+    /// Reads a piece for a backup; nil where the file is there no more, another one has its name,
+    /// or it ends before. `tell` is called on the thread.
     func read(
-        _ group: GroupID,
-        _ position: LogPosition,
-        at offset: UInt64,
-        _ tell:
-            @escaping @Sendable (Result<(total: UInt64, bytes: ArraySlice<UInt8>)?, LogStoreError>)
-            -> Void
+        _ wanted: BackupPiece,
+        _ tell: @escaping @Sendable (Result<Piece?, LogStoreError>) -> Void
     ) {
         perform {
             do throws(LogStoreError) {
-                guard let reader = try self.files.reader(of: group, at: position),
-                    case .bytes(let bytes, _) = try reader.read(
-                        at: offset,
-                        bytesMax: Limits.backupPieceBytes
-                    )
-                else { return tell(.success(nil)) }
-                tell(.success((reader.byteCount, bytes)))
+                tell(.success(try self.piece(wanted)))
             } catch {
+                self.logger.error(
+                    "snapshot could not be read for a backup",
+                    metadata: ["group": "\(wanted.group.rawValue)", "reason": "\(error)"]
+                )
                 tell(.failure(error))
             }
         }
+    }
+
+    private func piece(_ wanted: BackupPiece) throws(LogStoreError) -> Piece? {
+        guard let reader = try files.reader(of: wanted.group, at: wanted.position),
+            wanted.tag.map({ $0 == reader.tag }) ?? true,
+            case .bytes(let bytes, _) = try reader.read(
+                at: wanted.offset,
+                bytesMax: Limits.backupPieceBytes
+            )
+        else { return nil }
+        return Piece(total: reader.byteCount, tag: reader.tag, bytes: bytes)
     }
 
     /// The node does not lead the group any more: its streams end.

@@ -90,7 +90,7 @@ enum BackupFormat {
         let group = GroupID(try reader.readUInt16())
         let term = Term(try reader.readUInt64())
         let index = LogIndex(try reader.readUInt64())
-        guard index.rawValue <= UInt64(Int64.max) else { throw .invalid("index of a snapshot") }
+        try SnapshotFormat.check(LogPosition(term: term, index: index))
         let byteCount = try reader.readUInt64()
         try reader.expectEnd()
         return BackupPart(

@@ -12,12 +12,13 @@ package final class BackupReader {
     /// Bytes of the file.
     package let byteCount: UInt64
     private let path: String
-    private let keys: SealingKeys
+    private let keys: SealingKeys?
     private let parts: [(part: BackupPart, start: UInt64)]
 
     /// Throws `LogStoreError.damage` where the file does not hold, by its own word, a snapshot of
-    /// every group and nothing else.
-    package init(path: String, keys: SealingKeys) throws(LogStoreError) {
+    /// every group and nothing else. Without `keys` what is sealed is not opened: its checksums are
+    /// checked, and its sections come out empty.
+    package init(path: String, keys: SealingKeys?) throws(LogStoreError) {
         self.path = path
         self.keys = keys
         guard let file = try ReadableFile(path: path) else { throw .last("open of \(path)") }

@@ -23,19 +23,29 @@ package final class BackupWriter {
     /// Throws where there is something at `path` already, or it cannot be written to.
     package init(path: String, _ header: BackupHeader) throws(LogStoreError) {
         self.path = path
-        temporary = path + ".unfinished"
+        temporary = path + ".unfinished-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         groupCount = header.groupCount
         guard access(path, F_OK) != 0 else {
             throw .io(call: "making \(path)", reason: "it is there already")
         }
-        descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .last("open of \(temporary)") }
         try write(BackupFormat.encode(header)[...])
     }
 
     deinit {
         Glibc.close(descriptor)
-        if !isFinished { unlink(temporary) }
+        unlink(temporary)
+    }
+
+    /// The cluster that a snapshot's file is of, by its first bytes; nil where they are of none.
+    package static func cluster(ofSnapshot beginning: ArraySlice<UInt8>) -> ClusterID? {
+        do {
+            let start = Array(beginning.prefix(SnapshotFormat.headerBytesMax))
+            return try SnapshotFormat.headerIfWhole(start)?.header.cluster
+        } catch {
+            return nil
+        }
     }
 
     /// Begins the next group, whose snapshot's file has so many bytes.
@@ -66,12 +76,17 @@ package final class BackupWriter {
         missing -= UInt64(bytes.count)
     }
 
-    /// Makes the backup durable under its name. Returns its size in bytes.
+    /// Makes the backup durable under its name. Throws where what was read is no sound snapshot of
+    /// each group, as far as that is seen without its keys, and where something has the name by
+    /// now. Returns its size in bytes.
     @discardableResult
     package func finish() throws(LogStoreError) -> UInt64 {
         precondition(missing == 0 && Int(next) == groupCount, "all groups are whole")
         guard fsync(descriptor) == 0 else { throw .last("fsync of \(temporary)") }
-        guard rename(temporary, path) == 0 else { throw .last("rename of \(temporary)") }
+        let written = try BackupReader(path: temporary, keys: nil)
+        for group in 0..<groupCount { try written.sections(of: GroupID(UInt16(group))) { _ in } }
+        // A name that is taken stays whose it is.
+        guard link(temporary, path) == 0 else { throw .last("making \(path)") }
         isFinished = true
         try DataDirectory.sync(parentOf: path)
         return end

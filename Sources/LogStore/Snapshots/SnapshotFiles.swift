@@ -52,21 +52,25 @@ package struct SnapshotFiles: Sendable {
         return try SnapshotReader(file, name, cluster, keys)
     }
 
-    /// Bytes of the largest one of those of whose key it `isWanted`; nil where there is none.
-    func largest(where isWanted: (KeyID?) -> Bool) throws(LogStoreError) -> UInt64? {
-        var largest: UInt64?
+    /// Bytes by which the snapshots in clear grow when they are sealed one after the other, and the
+    /// largest of them, which is there twice for a while.
+    func growthBySealing() throws(LogStoreError) -> UInt64 {
+        var growth: UInt64 = 0
+        var largest: UInt64 = 0
         for name in try names() {
             do throws(LogStoreError) {
                 guard let reader = try reader(of: name.group, at: name.position),
-                    isWanted(reader.key)
+                    reader.key == nil
                 else { continue }
-                largest = max(largest ?? 0, reader.byteCount)
+                let sealed = try reader.sealedByteCount()
+                growth += sealed - min(sealed, reader.byteCount)
+                largest = max(largest, sealed)
             } catch .damage {
                 // It is not going to be written again.
                 continue
             }
         }
-        return largest
+        return growth + largest
     }
 
     // MARK: Inside

@@ -166,6 +166,14 @@ enum SnapshotFormat {
         return try header(Array(bytes.prefix(fixedHeaderBytes + rest)))
     }
 
+    /// Room is left for what follows: a position at the end of all numbers is forged or damaged.
+    static func check(_ position: LogPosition) throws(DecodeError) {
+        guard position.index <= RaftCore.Limits.highestIndex,
+            position.term <= RaftCore.Limits.highestTerm,
+            (position.index == .zero) == (position.term == .zero)
+        else { throw .invalid("position of a snapshot") }
+    }
+
     static func header(
         _ bytes: [UInt8]
     ) throws(DecodeError) -> (header: SnapshotHeader, head: SealedHead?) {
@@ -178,7 +186,7 @@ enum SnapshotFormat {
         let term = Term(try reader.readUInt64())
         let index = LogIndex(try reader.readUInt64())
         let membershipBytes = Int(try reader.readUInt16())
-        guard index.rawValue <= UInt64(Int64.max) else { throw .invalid("index of a snapshot") }
+        try check(LogPosition(term: term, index: index))
         guard let membership = Membership(encoded: try reader.readBytes(count: membershipBytes))
         else { throw .invalid("membership of a snapshot") }
         let head = isSealed ? try SealedHead(from: &reader) : nil
@@ -208,6 +216,13 @@ enum SnapshotFormat {
         )
     }
 
+    static func checkSum(_ block: [UInt8], _ frame: Frame) throws(DecodeError) {
+        let seed = CRC32C.checksum(block[..<(frameBytes - 4)])
+        guard CRC32C.checksum(block[frameBytes...], seed: seed) == frame.checksum else {
+            throw .checksumMismatch
+        }
+    }
+
     /// The section of a frame, from the bytes of both. It is sealed where there is a seal, and only
     /// then.
     static func section(
@@ -216,9 +231,8 @@ enum SnapshotFormat {
         _ seal: SnapshotSeal? = nil,
         number: UInt64 = 0
     ) throws(DecodeError) -> ArraySlice<UInt8> {
+        try checkSum(block, frame)
         let bytes = block[frameBytes...]
-        let seed = CRC32C.checksum(block[..<(frameBytes - 4)])
-        guard CRC32C.checksum(bytes, seed: seed) == frame.checksum else { throw .checksumMismatch }
         guard (frame.kind == .sealed) == (seal != nil) else {
             throw .invalid("kind of a snapshot's section")
         }
@@ -236,6 +250,19 @@ enum SnapshotFormat {
             originalCount: frame.originalCount,
             limit: Limits.snapshotSectionBytesMax
         )[...]
+    }
+
+    /// At most, of a file with these sections.
+    static func sealedByteCount(_ totals: Totals) throws(DecodeError) -> UInt64 {
+        let frame = UInt64(frameBytes + SealingContext.tagByteCount)
+        let (frames, overflow) = frame.multipliedReportingOverflow(by: totals.sections)
+        let ends = UInt64(headerBytesMax + trailerBytes + SealingContext.tagByteCount)
+        let (bytes, more) = frames.addingReportingOverflow(ends)
+        let (all, most) = bytes.addingReportingOverflow(totals.bytes)
+        guard !overflow, !more, !most, all <= UInt64(Int64.max) else {
+            throw .invalid("totals of a snapshot")
+        }
+        return all
     }
 
     static func totals(_ bytes: [UInt8]) throws(DecodeError) -> Totals {

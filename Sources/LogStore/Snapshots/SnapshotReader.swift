@@ -14,6 +14,8 @@ package final class SnapshotReader: Sendable {
     private let keys: SealingKeys
     /// What the sections are sealed with. Nil: they are in clear.
     package let key: KeyID?
+    /// Tells the file from one that is sealed anew under the same name.
+    package let tag: UInt32
 
     /// Throws `LogStoreError.damage` where the file does not begin with the header that its name
     /// calls for.
@@ -29,6 +31,7 @@ package final class SnapshotReader: Sendable {
             let scanner = try SnapshotScanner(file, keys)
             header = scanner.header
             key = scanner.head?.key
+            tag = scanner.tag
         } catch {
             throw error.damage(of: file)
         }
@@ -56,6 +59,18 @@ package final class SnapshotReader: Sendable {
             throw ScanFailure.truncated.damage(of: file)
         }
         return .bytes(bytes[...], isLast: offset + UInt64(wanted) == byteCount)
+    }
+
+    /// Bytes of the file when it is sealed, which is without compression: by what the trailer says.
+    func sealedByteCount() throws(LogStoreError) -> UInt64 {
+        let trailerBytes = UInt64(SnapshotFormat.trailerBytes)
+        let start = byteCount - min(byteCount, trailerBytes)
+        let trailer = try file.read(at: start, count: SnapshotFormat.trailerBytes)
+        do {
+            return try SnapshotFormat.sealedByteCount(SnapshotFormat.totals(trailer))
+        } catch {
+            throw ScanFailure.unsound(error).damage(of: file)
+        }
     }
 
     /// For whoever has other work between them. Throws as `sections` does, and so does each step.

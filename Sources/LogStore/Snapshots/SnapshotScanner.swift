@@ -38,7 +38,8 @@ enum ScanFailure: Error {
 
 struct SnapshotScanner {
     private let file: ReadableFile
-    private let keys: SealingKeys
+    /// Nil where boxes are not opened: then sealed sections come out empty.
+    private let keys: SealingKeys?
     /// The header as it is in the file.
     private let headerBytes: [UInt8]
     private var seal: SnapshotSeal?
@@ -49,7 +50,7 @@ struct SnapshotScanner {
     /// Where the sections are sealed.
     let head: SealedHead?
 
-    init(_ file: ReadableFile, _ keys: SealingKeys) throws(ScanFailure) {
+    init(_ file: ReadableFile, _ keys: SealingKeys?) throws(ScanFailure) {
         self.file = file
         self.keys = keys
         let fixed = try Self.read(file, at: 0, count: SnapshotFormat.fixedHeaderBytes)
@@ -65,9 +66,12 @@ struct SnapshotScanner {
         }
     }
 
+    /// The header's own checksum: the salt is in it.
+    var tag: UInt32 { headerBytes.suffix(4).reduce(0) { $0 << 8 | UInt32($1) } }
+
     /// The seal, where the sections have one.
     private mutating func openSeal() throws(ScanFailure) {
-        guard let head, seal == nil else { return }
+        guard let head, let keys, seal == nil else { return }
         do {
             let context = try keys.resume(head, purpose: SnapshotSeal.purpose)
             seal = SnapshotSeal(context, header: headerBytes)
@@ -91,13 +95,25 @@ struct SnapshotScanner {
             let frame = try SnapshotFormat.frame(start)
             let body = try Self.read(file, at: offset + UInt64(start.count), count: frame.byteCount)
             let block = start + body
-            let section = try SnapshotFormat.section(block, frame, seal, number: totals.sections)
-            totals.add(block[...], originalCount: section.count)
+            let section = try section(block, frame)
+            totals.add(block[...], originalCount: frame.originalCount)
             offset += UInt64(block.count)
             return section
         } catch {
             throw Self.failure(error)
         }
+    }
+
+    private func section(
+        _ block: [UInt8],
+        _ frame: SnapshotFormat.Frame
+    ) throws(DecodeError) -> ArraySlice<UInt8> {
+        guard keys == nil, head != nil else {
+            return try SnapshotFormat.section(block, frame, seal, number: totals.sections)
+        }
+        guard frame.kind == .sealed else { throw .invalid("kind of a snapshot's section") }
+        try SnapshotFormat.checkSum(block, frame)
+        return []
     }
 
     private mutating func readTrailer() throws {
@@ -106,9 +122,9 @@ struct SnapshotScanner {
             throw DecodeError.invalid("totals of a snapshot")
         }
         var end = offset + UInt64(bytes.count)
-        if let seal {
+        if head != nil {
             let tag = try Self.read(file, at: end, count: SealingContext.tagByteCount)
-            try seal.check(tag[...], of: bytes)
+            try seal?.check(tag[...], of: bytes)
             end += UInt64(tag.count)
         }
         guard file.byteCount == end else {
