@@ -68,11 +68,11 @@ struct SnapshotFileTests {
         let many = (0..<2_000).map { number in (0..<number % 50).map { UInt8($0) } }
         let cases: [[[UInt8]]] = [[], [large, [UInt8](repeating: 7, count: large.count)], many]
         for (index, sections) in cases.enumerated() {
-            let writer = try store.snapshots.writer(of: group, at: mark(UInt64(index)))
+            let writer = try store.snapshots.writer(of: group, at: mark(UInt64(index + 1)))
             for section in sections { try writer.append(section[...]) }
             try writer.finish()
             let reader = try #require(
-                try store.snapshots.reader(of: group, at: mark(UInt64(index)).position)
+                try store.snapshots.reader(of: group, at: mark(UInt64(index + 1)).position)
             )
             #expect(try reader.collected() == sections)
         }
