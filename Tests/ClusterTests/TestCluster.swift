@@ -212,7 +212,7 @@ final class TestCluster {
     }
 
     /// Waits until something is true.
-    func wait(seconds: Int = 20, _ isTrue: () async throws -> Bool) async throws {
+    func wait(seconds: Int = 90, _ isTrue: () async throws -> Bool) async throws {
         for _ in 0..<seconds * 10 {
             if try await isTrue() { return }
             try await Task.sleep(for: .milliseconds(100))
@@ -221,7 +221,7 @@ final class TestCluster {
     }
 
     /// Waits until a node has said something.
-    func wait(for words: String, from name: String, seconds: Int = 20) async throws {
+    func wait(for words: String, from name: String, seconds: Int = 90) async throws {
         for _ in 0..<seconds * 10 {
             if try self.words(name).contains(words) { return }
             try await Task.sleep(for: .milliseconds(100))
@@ -279,7 +279,7 @@ final class TestCluster {
     }
 
     /// Waits until every group has a leader that every node knows.
-    func waitUntilReady(seconds: Int = 30) async throws {
+    func waitUntilReady(seconds: Int = 120) async throws {
         for _ in 0..<seconds * 10 {
             if await ClusterStatus.ask(configuration).isReady { return }
             try await Task.sleep(for: .milliseconds(100))
