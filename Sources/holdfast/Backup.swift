@@ -14,8 +14,9 @@ struct Backup: AsyncParsableCommand {
             some may be. The cluster goes on as usual. The file is sealed with the cluster's keys \
             where the cluster is: without them nobody can read it, so keep a copy of them too.
 
-            Exit codes: 0 done, 1 the cluster cannot be asked, 64 wrong arguments, 74 the file \
-            cannot be written.
+            Exit codes: 0 done, 1 the cluster cannot be asked, 64 wrong arguments, 65 what a node \
+            sent is damaged, 74 the file cannot be written, 78 the configuration is not the \
+            cluster's.
             """
     )
 
@@ -43,7 +44,7 @@ struct Backup: AsyncParsableCommand {
         } catch {
             bar.clear()
             switch error {
-            case .file(let reason): fatal(reason, as: "holdfast")
+            case .reason(let reason): fatal(reason, as: "holdfast")
             case .cluster(let text):
                 complain(text)
                 throw ExitCode(1)

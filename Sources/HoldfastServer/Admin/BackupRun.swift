@@ -14,8 +14,9 @@ import SessionMachine
 package enum BackupError: Error {
     /// The cluster does not answer as it should.
     case cluster(String)
-    /// The file cannot be written.
-    case file(FatalReason)
+    /// The file cannot be written, what was read is no backup, or the configuration is another
+    /// cluster's.
+    case reason(FatalReason)
 }
 
 package struct BackupRun {
@@ -47,7 +48,7 @@ package struct BackupRun {
         do {
             writer = try BackupWriter(path: path, header)
         } catch {
-            throw .file(FatalReason(error))
+            throw .reason(FatalReason(error))
         }
         for group in 0..<configuration.groupCount {
             progress("groups", group, configuration.groupCount)
@@ -56,7 +57,7 @@ package struct BackupRun {
         do {
             return try writer.finish()
         } catch {
-            throw .file(FatalReason(error))
+            throw .reason(FatalReason(error))
         }
     }
 
@@ -69,7 +70,7 @@ package struct BackupRun {
                 let node = configuration.nodes.first(where: { $0.number == leader.id })
             else { continue }
             guard leader.groups.count == configuration.groupCount else {
-                throw .file(
+                throw .reason(
                     .configuration(
                         "the cluster has \(leader.groups.count) groups, the configuration "
                             + "\(configuration.groupCount): take the cluster's own configuration"
@@ -80,7 +81,7 @@ package struct BackupRun {
                 return try await copy(group, of: node, to: writer)
             } catch {
                 switch error {
-                case .file(let reason): throw .file(reason)
+                case .reason(let reason): throw .reason(reason)
                 case .answer(let text): reason = "\(node.name): \(text)"
                 }
             }
@@ -90,6 +91,7 @@ package struct BackupRun {
 
     private func rest() async {
         do {
+            // A leader may be about to be elected, or to have room.
             try await Task.sleep(for: Self.pause)
         } catch {
             // Whoever cancelled it will not wait for the next attempt either.
@@ -99,8 +101,9 @@ package struct BackupRun {
     // MARK: One group of one node
 
     private enum CopyError: Error {
+        /// May be better at the next attempt.
         case answer(String)
-        case file(FatalReason)
+        case reason(FatalReason)
     }
 
     private func copy(
@@ -137,7 +140,7 @@ package struct BackupRun {
         do {
             try body()
         } catch {
-            throw .file(FatalReason(error))
+            throw .reason(FatalReason(error))
         }
     }
 
@@ -149,7 +152,7 @@ package struct BackupRun {
         guard let found = BackupWriter.cluster(ofSnapshot: beginning[...]),
             found != configuration.cluster
         else { return }
-        throw .file(
+        throw .reason(
             .configuration(
                 "\(node.name) is of cluster \(found.text), the configuration of "
                     + "\(configuration.cluster.text): take the cluster's own configuration"

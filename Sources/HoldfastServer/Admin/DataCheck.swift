@@ -95,11 +95,9 @@ package struct DataCheck: Sendable {
         // A start that was cut short may not have come so far.
         guard let identity = report.node, report.rows > 0 else { return nil }
         let own = Hello(
-            cluster: identity.cluster,
-            node: identity.node,
-            groupCount: UInt16(clamping: report.groupCount),
-            version: .latest,
-            incarnation: Incarnation(rawValue: report.incarnation)
+            of: identity,
+            groupCount: report.groupCount,
+            incarnation: report.incarnation
         )
         do {
             guard try PeerAdmissions.peersMet(by: own, in: path) == nil else { return nil }

@@ -178,12 +178,16 @@ package struct Restore {
 
     private var unfinished: String { directory + ".restoring" }
 
+    private var identity: NodeIdentity {
+        NodeIdentity(cluster: configuration.cluster, node: node.id)
+    }
+
     private func make(_ backup: BackupReader, _ keys: NodeKeys) throws -> Summary {
         // Of a restore that was cut short; nothing else has such a name.
         try LogStore.discard(directory: unfinished)
         let store = try LogStore.open(
             directory: unfinished,
-            identity: NodeIdentity(cluster: configuration.cluster, node: node.id),
+            identity: identity,
             groupCount: configuration.groupCount,
             keys: keys.keys
         )
@@ -213,21 +217,16 @@ package struct Restore {
             var machine = try machine(of: group, in: backup)
             end(group, &machine, &summary)
             let mark = SnapshotMark(position: backup.position(of: group), membership: members)
-            let writer = try store.snapshots.writer(of: group, at: mark)
-            var encoder = SnapshotEncoder(machine)
-            while let section = encoder.next() { try writer.append(section[...]) }
-            try writer.finish()
+            try machine.store(with: store.snapshots.writer(of: group, at: mark))
             summary.sessions += machine.gauges.sessions
             summary.values += machine.gauges.values
             batches.append((group, Self.beginning(after: mark.position)))
         }
         try store.store(batches)
         let hello = Hello(
-            cluster: configuration.cluster,
-            node: node.id,
-            groupCount: UInt16(configuration.groupCount),
-            version: .latest,
-            incarnation: Incarnation(rawValue: store.incarnation)
+            of: identity,
+            groupCount: configuration.groupCount,
+            incarnation: store.incarnation
         )
         _ = try PeerAdmissions(directory: unfinished, own: hello, isNew: true)
         try Founders(directory: unfinished).write(members)

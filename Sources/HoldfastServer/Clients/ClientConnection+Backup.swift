@@ -9,25 +9,12 @@ import RaftCore
 extension ClientConnection {
     /// Begins a step of a backup; false where it is answered already.
     func begin(_ command: BackupCommand) -> Bool {
-        guard port == .cluster else {
-            writer.error("ERR HOLDFAST BACKUP is for the cluster port")
-            return false
-        }
-        let number: UInt16
+        guard isOnClusterPort("BACKUP") else { return false }
         switch command {
-        case .cut(let group), .read(let group, _, _, _, _): number = group
-        }
-        guard Int(number) < reactor.node.configuration.groupCount else {
-            writer.error("ERR there is no group \(number); see HOLDFAST MEMBERS LIST")
-            return false
-        }
-        let group = GroupID(number)
-        switch command {
-        case .cut:
-            let slots = HashSlot.range(
-                ofGroup: Int(number),
-                groupCount: reactor.node.configuration.groupCount
-            )
+        case .cut(let number):
+            guard let group = existing(number) else { return false }
+            let groupCount = reactor.node.configuration.groupCount
+            let slots = HashSlot.range(ofGroup: Int(number), groupCount: groupCount)
             let request = GroupRequest(
                 group: group,
                 slot: slots.lowerBound,
@@ -35,7 +22,8 @@ extension ClientConnection {
                 target: targetOfFront
             )
             reactor.submit(request)
-        case .read(_, let term, let index, let offset, let tag):
+        case .read(let number, let term, let index, let offset, let tag):
+            guard let group = existing(number) else { return false }
             let position = LogPosition(term: Term(term), index: LogIndex(index))
             let wanted = BackupPiece(group: group, position: position, offset: offset, tag: tag)
             reactor.read(wanted, for: targetOfFront)

@@ -10,10 +10,7 @@ import RaftCore
 extension ClientConnection {
     /// Begins a change; false where it is answered already.
     func begin(_ command: MembersCommand) -> Bool {
-        guard port == .cluster else {
-            writer.error("ERR HOLDFAST MEMBERS is for the cluster port")
-            return false
-        }
+        guard isOnClusterPort("MEMBERS") else { return false }
         switch command {
         case .list:
             writeMembers()
@@ -40,14 +37,23 @@ extension ClientConnection {
     }
 
     private func begin(_ change: MembershipChange, of group: UInt16) -> Bool {
-        guard Int(group) < reactor.node.configuration.groupCount else {
-            writer.error("ERR there is no group \(group); see HOLDFAST MEMBERS LIST")
-            return false
-        }
-        reactor.submit(
-            ChangeRequest(group: GroupID(group), change: change, target: targetOfFront)
-        )
+        guard let group = existing(group) else { return false }
+        reactor.submit(ChangeRequest(group: group, change: change, target: targetOfFront))
         return true
+    }
+
+    /// Whether an operator's command came where it may; says so where not.
+    func isOnClusterPort(_ subcommand: String) -> Bool {
+        if case .cluster = port { return true }
+        writer.error("ERR HOLDFAST \(subcommand) is for the cluster port")
+        return false
+    }
+
+    /// The group of that number; says so where there is none.
+    func existing(_ number: UInt16) -> GroupID? {
+        if Int(number) < reactor.node.configuration.groupCount { return GroupID(number) }
+        writer.error("ERR there is no group \(number); see HOLDFAST MEMBERS LIST")
+        return nil
     }
 
     /// One map a group; `-1` for what only a leader knows.

@@ -47,4 +47,29 @@ final class NodeContext: Sendable {
     }
 
     var id: NodeID { own.id }
+
+    /// A message was dropped for which the peer's version has no words. Lost on the way, as any
+    /// message may be; but one that is always lost holds its group up for ever, and nothing else
+    /// says so.
+    func reportInexpressible(
+        to peer: NodeID,
+        _ group: GroupID,
+        _ version: CodecVersion,
+        _ more: Logger.Metadata
+    ) {
+        guard admissions.mustReport(.inexpressible, of: peer, at: MonotonicClock.now()) else {
+            return
+        }
+        let metadata: Logger.Metadata = [
+            "peer": "\(peer.rawValue)", "group": "\(group.rawValue)",
+            "version": "\(version.rawValue)",
+        ]
+        logger.warning(
+            """
+            a message was dropped that the peer does not understand: it has not said yet which \
+            version it speaks, or is of an older release
+            """,
+            metadata: metadata.merging(more) { $1 }
+        )
+    }
 }

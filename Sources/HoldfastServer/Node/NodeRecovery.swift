@@ -157,11 +157,9 @@ struct NodeRecovery {
         _ logger: Logger
     ) throws -> RecoveredNode {
         let hello = Hello(
-            cluster: configuration.cluster,
-            node: own.id,
-            groupCount: UInt16(configuration.groupCount),
-            version: .latest,
-            incarnation: Incarnation(rawValue: found.store.incarnation)
+            of: identity,
+            groupCount: configuration.groupCount,
+            incarnation: found.store.incarnation
         )
         // A first start that was cut short may have made some of the snapshots.
         let isNew = found.groups.contains { $0.snapshot == nil && !$0.hardState.isMute }
@@ -252,10 +250,7 @@ struct NodeRecovery {
         case (nil, nil):
             mark = SnapshotMark(position: .origin, membership: founders)
             machine = SessionMachine(seed: seed(of: group.group))
-            let writer = try files.writer(of: group.group, at: mark)
-            var encoder = SnapshotEncoder(machine)
-            while let section = encoder.next() { try writer.append(section[...]) }
-            try writer.finish()
+            try machine.store(with: files.writer(of: group.group, at: mark))
         case (_?, nil), (nil, _?):
             // An empty machine in the place of one that was found would forget sessions.
             throw StartError.reason(

@@ -127,3 +127,16 @@ final class PeerAdmissions: Sendable {
         state.withLockedValue { $0.versions[node] }
     }
 }
+
+extension Hello {
+    /// What a node says of itself whose data directory has that `incarnation`.
+    init(of identity: NodeIdentity, groupCount: Int, incarnation: UInt64) {
+        self.init(
+            cluster: identity.cluster,
+            node: identity.node,
+            groupCount: UInt16(clamping: groupCount),
+            version: .latest,
+            incarnation: Incarnation(rawValue: incarnation)
+        )
+    }
+}

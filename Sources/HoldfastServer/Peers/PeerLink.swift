@@ -115,25 +115,9 @@ final class PeerLink {
         }
         switch encoder.encode(message, group: group, into: &buffer) {
         case .written, .keptBack: break
-        case .inexpressible: reportInexpressible(group)
+        case .inexpressible:
+            reactor.node.reportInexpressible(to: peer.id, group, encoder.version, metadata)
         }
-    }
-
-    /// Lost on the way, as any message may be. But one that is always lost holds its group up for
-    /// ever, and nothing else says so.
-    private func reportInexpressible(_ group: GroupID) {
-        let now = MonotonicClock.now()
-        guard reactor.node.admissions.mustReport(.inexpressible, of: peer.id, at: now) else {
-            return
-        }
-        log(
-            .warning,
-            """
-            a message was dropped that the peer does not understand: it has not said yet which \
-            version it speaks, or is of an older release
-            """,
-            ["group": "\(group.rawValue)", "version": "\(encoder.version.rawValue)"]
-        )
     }
 
     /// Tells the peer, once a connection and at each change, whether this node's disk is nearly
@@ -220,9 +204,11 @@ final class PeerLink {
     }
 
     private func log(_ level: Logger.Level, _ message: Logger.Message, _ more: Logger.Metadata) {
-        let address = "\(peer.host):\(peer.peerPort)"
-        let own: Logger.Metadata = ["peer": "\(peer.name)", "address": "\(address)"]
-        reactor.node.logger.log(level: level, message, metadata: own.merging(more) { $1 })
+        reactor.node.logger.log(level: level, message, metadata: metadata.merging(more) { $1 })
+    }
+
+    private var metadata: Logger.Metadata {
+        ["peer": "\(peer.name)", "address": "\(peer.host):\(peer.peerPort)"]
     }
 
     private func opened(_ channel: any Channel) {

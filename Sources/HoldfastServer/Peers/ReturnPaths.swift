@@ -10,7 +10,6 @@
 // In: open connections, from their loops; answers, from any reactor. Out: frames. Like a link, it
 // drops what cannot be sent.
 
-import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import PeerWire
@@ -76,22 +75,10 @@ final class ReturnPath {
         var bytes = channel.allocator.buffer(capacity: 256)
         if !isGreeted { encoder.encode(node.hello, to: peer, into: &bytes) }
         guard encoder.encode(message, group: group, into: &bytes) != .inexpressible else {
-            return reportInexpressible(group, encoder.version)
+            return node.reportInexpressible(to: peer, group, encoder.version, [:])
         }
         encoder.finishTurn(into: &bytes)
         isGreeted = true
         channel.writeAndFlush(bytes, promise: nil)
-    }
-
-    private func reportInexpressible(_ group: GroupID, _ version: CodecVersion) {
-        let now = MonotonicClock.now()
-        guard node.admissions.mustReport(.inexpressible, of: peer, at: now) else { return }
-        node.logger.warning(
-            "a message was dropped that the peer, of an older release, does not understand",
-            metadata: [
-                "peer": "\(peer.rawValue)", "group": "\(group.rawValue)",
-                "version": "\(version.rawValue)",
-            ]
-        )
     }
 }

@@ -1,4 +1,5 @@
-// From the sections of a snapshot to a machine: on a start, and when a leader's snapshot is in.
+// From the sections of a snapshot to a machine: on a start, and when a leader's snapshot is in. And
+// back, where nothing else waits for it.
 
 import Bytes
 import LogStore
@@ -18,5 +19,12 @@ extension SessionMachine {
         } catch {
             throw unsound(error)
         }
+    }
+
+    /// Writes all sections, and makes the snapshot durable.
+    func store(with writer: SnapshotWriter) throws(LogStoreError) {
+        var encoder = SnapshotEncoder(self)
+        while let section = encoder.next() { try writer.append(section[...]) }
+        try writer.finish()
     }
 }

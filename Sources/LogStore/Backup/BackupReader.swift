@@ -9,8 +9,6 @@ package import Sealing
 /// A backup that is open. Used by one thread at a time.
 package final class BackupReader {
     package let header: BackupHeader
-    /// Bytes of the file.
-    package let byteCount: UInt64
     private let path: String
     private let keys: SealingKeys?
     private let parts: [(part: BackupPart, start: UInt64)]
@@ -22,7 +20,6 @@ package final class BackupReader {
         self.path = path
         self.keys = keys
         guard let file = try ReadableFile(path: path) else { throw .last("open of \(path)") }
-        byteCount = file.byteCount
         let start = try Self.bytes(of: file, at: 0, count: BackupFormat.headerBytes)
         do {
             header = try BackupFormat.header(start)
@@ -75,11 +72,6 @@ package final class BackupReader {
         parts[Int(group.rawValue)].part.position
     }
 
-    /// Bytes of the group's snapshot.
-    package func byteCount(of group: GroupID) -> UInt64 {
-        parts[Int(group.rawValue)].part.byteCount
-    }
-
     /// Hands out the sections of a group's snapshot in order. Throws `LogStoreError.damage` where
     /// it is not sound to its end, or `take` throws; and `LogStoreError.missingKey`.
     package func sections(
@@ -90,26 +82,17 @@ package final class BackupReader {
         guard let file = try ReadableFile(path: path, from: start, count: part.byteCount) else {
             throw .last("open of \(path)")
         }
-        var offset: UInt64 = 0
-        do {
+        var place: UInt64 = 0
+        do throws(ScanFailure) {
             var scanner = try SnapshotScanner(file, keys)
+            defer { place = scanner.place }
             let found = scanner.header
             guard found.cluster == header.cluster, found.group == group,
                 found.mark.position == part.position
-            else { throw ScanFailure.otherSnapshot }
-            offset = scanner.offset
-            while let section = try scanner.next() {
-                do throws(DecodeError) {
-                    try take(section)
-                } catch {
-                    throw ScanFailure.unsound(error)
-                }
-                offset = scanner.offset
-            }
-        } catch let failure as ScanFailure {
-            throw failure.damage(of: path, at: start + offset)
+            else { throw .otherSnapshot }
+            try scanner.handOut(take)
         } catch {
-            throw .io(call: "reading \(path)", reason: "\(error)")
+            throw error.damage(of: path, at: start + place)
         }
     }
 

@@ -93,13 +93,7 @@ package final class BackupWriter {
     }
 
     private func write(_ bytes: ArraySlice<UInt8>) throws(LogStoreError) {
-        var rest = bytes
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw .last("write of \(temporary)") }
-            rest = rest.dropFirst(count)
-        }
+        try bytes.write(to: descriptor, of: temporary)
         end += UInt64(bytes.count)
     }
 }

@@ -31,13 +31,7 @@ final class UnfinishedFile {
     }
 
     func append(_ bytes: ArraySlice<UInt8>) throws(LogStoreError) {
-        var rest = bytes
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw .last("write of \(path)") }
-            rest = rest.dropFirst(count)
-        }
+        try bytes.write(to: descriptor, of: path)
         byteCount += UInt64(bytes.count)
         unsyncedBytes += bytes.count
         guard unsyncedBytes >= Limits.snapshotSyncBytes else { return }
@@ -57,6 +51,21 @@ final class UnfinishedFile {
         guard rename(path, directory + "/" + name) == 0 else { throw .last("rename of \(path)") }
         isKept = true
         try DataDirectory.sync(directory)
+    }
+}
+
+extension ArraySlice<UInt8> {
+    /// Writes all of it where the file at `path` is open.
+    func write(to descriptor: CInt, of path: String) throws(LogStoreError) {
+        var rest = self
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes {
+                Glibc.write(descriptor, $0.baseAddress, $0.count)
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw .last("write of \(path)") }
+            rest = rest.dropFirst(count)
+        }
     }
 }
 

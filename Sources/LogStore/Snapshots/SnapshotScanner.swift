@@ -44,7 +44,9 @@ struct SnapshotScanner {
     private let headerBytes: [UInt8]
     private var seal: SnapshotSeal?
     /// Where the next section begins.
-    private(set) var offset: UInt64 = 0
+    private var offset: UInt64 = 0
+    /// Where what was looked at last begins.
+    private(set) var place: UInt64 = 0
     private var totals = SnapshotFormat.Totals(chain: ChainValue(high: 0, low: 0))
     let header: SnapshotHeader
     /// Where the sections are sealed.
@@ -85,6 +87,7 @@ struct SnapshotScanner {
 
     /// The next section; nil after the last one, where all of the file was sound.
     mutating func next() throws(ScanFailure) -> ArraySlice<UInt8>? {
+        place = offset
         try openSeal()
         let start = try Self.read(file, at: offset, count: SnapshotFormat.frameBytes)
         do {
@@ -167,7 +170,12 @@ extension SnapshotScanner {
     ) throws(ScanFailure) {
         var scanner = try SnapshotScanner(file, keys)
         guard scanner.header == expected else { throw .otherSnapshot }
-        while let section = try scanner.next() {
+        try scanner.handOut(take)
+    }
+
+    /// Hands out all sections in order. What `take` throws makes the snapshot unsound.
+    mutating func handOut(_ take: SectionTaker) throws(ScanFailure) {
+        while let section = try next() {
             do {
                 try take(section)
             } catch {
