@@ -175,7 +175,7 @@ struct GrowthTests {
     }
 
     private func reachFloors(_ load: Load) async throws {
-        for _ in 0..<240 {
+        for _ in 0..<60 {
             let ledger = load.snapshot
             if ledger.created >= 500, ledger.revocations >= 150, ledger.written >= 500 { return }
             try await Task.sleep(for: .milliseconds(500))

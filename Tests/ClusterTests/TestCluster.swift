@@ -102,22 +102,25 @@ final class TestCluster {
         processes[name] = NodeProcess()
     }
 
-    /// Runs `body` on a cluster that is up; every process is gone afterwards, whatever happens.
+    /// Runs `body` on a cluster that is up, when there is a permit for one; every process is gone
+    /// afterwards, whatever happens.
     static func with(
         nodeCount: Int = 3,
         spareCount: Int = 0,
         settings: [String] = [],
         _ body: (TestCluster) async throws -> Void
     ) async throws {
-        let cluster = try TestCluster(
-            nodeCount: nodeCount,
-            spareCount: spareCount,
-            settings: settings
-        )
-        defer { cluster.remove() }
-        for name in cluster.names { try cluster.start(name) }
-        try await cluster.waitUntilReady()
-        try await body(cluster)
+        try await ClusterPermits.shared.hold {
+            let cluster = try TestCluster(
+                nodeCount: nodeCount,
+                spareCount: spareCount,
+                settings: settings
+            )
+            defer { cluster.remove() }
+            for name in cluster.names { try cluster.start(name) }
+            try await cluster.waitUntilReady()
+            try await body(cluster)
+        }
     }
 
     /// The same with a client of all its nodes.
@@ -212,7 +215,7 @@ final class TestCluster {
     }
 
     /// Waits until something is true.
-    func wait(seconds: Int = 90, _ isTrue: () async throws -> Bool) async throws {
+    func wait(seconds: Int = 20, _ isTrue: () async throws -> Bool) async throws {
         for _ in 0..<seconds * 10 {
             if try await isTrue() { return }
             try await Task.sleep(for: .milliseconds(100))
@@ -221,7 +224,7 @@ final class TestCluster {
     }
 
     /// Waits until a node has said something.
-    func wait(for words: String, from name: String, seconds: Int = 90) async throws {
+    func wait(for words: String, from name: String, seconds: Int = 20) async throws {
         for _ in 0..<seconds * 10 {
             if try self.words(name).contains(words) { return }
             try await Task.sleep(for: .milliseconds(100))
@@ -279,7 +282,7 @@ final class TestCluster {
     }
 
     /// Waits until every group has a leader that every node knows.
-    func waitUntilReady(seconds: Int = 120) async throws {
+    func waitUntilReady(seconds: Int = 30) async throws {
         for _ in 0..<seconds * 10 {
             if await ClusterStatus.ask(configuration).isReady { return }
             try await Task.sleep(for: .milliseconds(100))
