@@ -97,10 +97,16 @@ struct RepairTests {
             for name in ["n2", "n3"] {
                 try await cluster.wait(for: "the log is damaged", from: name)
             }
+            // They say so before they can be asked.
+            try await cluster.wait {
+                let status = await ClusterStatus.ask(cluster.configuration)
+                return status.nodes.allSatisfy { $0.problem == nil }
+            }
             // Several times what an election takes.
             for _ in 0..<40 {
                 let status = await ClusterStatus.ask(cluster.configuration)
-                #expect(status.nodes.map(\.repairing) == [0, 6, 6])
+                let silent = status.nodes.compactMap(\.problem)
+                #expect(status.nodes.map(\.repairing) == [0, 6, 6], "\(silent)")
                 for group in 0..<status.groupCount { #expect(status.leader(of: group) == nil) }
                 try await Task.sleep(for: .milliseconds(100))
             }
