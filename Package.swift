@@ -31,8 +31,9 @@ let package = Package(
     targets: [
         // Row 0: pure, importing nothing of ours.
         .systemLibrary(name: "CLZ4", providers: [.apt(["liblz4-dev"])]),
-        .target(name: "CSQLiteShim", linkerSettings: [.linkedLibrary("sqlite3")]),
-        .target(name: "Bytes", dependencies: ["CLZ4"], swiftSettings: settings),
+        .target(name: "CLogStore", linkerSettings: [.linkedLibrary("sqlite3")]),
+        .target(name: "CChecksum"),
+        .target(name: "Bytes", dependencies: ["CChecksum", "CLZ4"], swiftSettings: settings),
         .target(name: "RaftCore", swiftSettings: settings),
         .target(name: "Checkers", swiftSettings: settings),
 
@@ -54,7 +55,7 @@ let package = Package(
         .target(
             name: "LogStore",
             dependencies: [
-                "Bytes", "CSQLiteShim", "RaftCore", "Sealing",
+                "Bytes", "CLogStore", "RaftCore", "Sealing",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: settings
@@ -253,9 +254,9 @@ let package = Package(
 /// build in a fraction of the time: `scripts/mutate` builds them once for each planted bug.
 if Context.environment["HOLDFAST_PURE"] == "1" {
     let pure: Set = [
-        "CLZ4", "Bytes", "RaftCore", "SessionMachine", "Replica", "PeerWire", "Checkers",
-        "Simulation", "simulate", "TestKit", "BytesTests", "RaftCoreTests", "SessionMachineTests",
-        "ReplicaTests", "PeerWireTests", "CheckersTests", "SimulationTests",
+        "CChecksum", "CLZ4", "Bytes", "RaftCore", "SessionMachine", "Replica", "PeerWire",
+        "Checkers", "Simulation", "simulate", "TestKit", "BytesTests", "RaftCoreTests",
+        "SessionMachineTests", "ReplicaTests", "PeerWireTests", "CheckersTests", "SimulationTests",
     ]
     package.products = []
     package.targets.removeAll { !pure.contains($0.name) }

@@ -15,7 +15,7 @@ FUNCTION_LINES_MAX = 70
 
 # What each module may import, besides the standard library. A module that is not listed may not exist.
 IMPORTS = {
-    "Bytes": {"CLZ4"},
+    "Bytes": {"CChecksum", "CLZ4"},
     "RaftCore": set(),
     "HoldfastWire": {"NIOCore"},
     "SessionMachine": {"Bytes"},
@@ -32,7 +32,7 @@ IMPORTS = {
         "Bytes", "Checkers", "PeerWire", "RaftCore", "Replica", "SessionMachine", "NIOCore",
     },
     "simulate": {"Simulation", "ArgumentParser", "Glibc"},
-    "LogStore": {"Bytes", "CSQLiteShim", "RaftCore", "Sealing", "GRDB", "Glibc", "Foundation"},
+    "LogStore": {"Bytes", "CLogStore", "RaftCore", "Sealing", "GRDB", "Glibc", "Foundation"},
     "Commands": {"HoldfastWire", "SessionMachine"},
     "HoldfastClient": {
         "HoldfastWire", "Logging", "NIOConcurrencyHelpers", "NIOCore", "NIOPosix",

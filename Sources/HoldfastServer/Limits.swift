@@ -38,9 +38,11 @@ enum Limits {
     static let spaceLookInterval: UInt64 = 10_000_000
     /// Nanoseconds before a snapshot that the disk did not take is asked for again.
     static let snapshotRetryPause: Int64 = 5_000_000_000
-    /// Nanoseconds between two slices of cleaning while commits wait: a slice takes up to 10 ms, so
-    /// that cleaning takes a sixth of a busy disk thread at most.
-    static let cleaningInterval: UInt64 = 50_000_000
+    /// Nanoseconds between two slices of cleaning. The commits that come meanwhile wait for a
+    /// slice, some 5 ms: they must be fewer than one in a hundred, checkpoints included.
+    static let cleaningInterval: UInt64 = 250_000_000
+    /// By how much the thread that writes snapshots gives way to the others, as `nice` does.
+    static let snapshotNice: CInt = 10
     /// Of a snapshot's file, in one answer to a backup: as much as a connection may have unsent.
     static let backupPieceBytes = 1024 * 1024
     /// Reports about peers that are remembered: two kinds for more peers than a cluster has.

@@ -9,13 +9,26 @@
 //
 // What it throws is GRDB's; `LogStore` makes its own errors of it.
 
-import CSQLiteShim
+import CLogStore
 import Foundation
 import GRDB
 import Glibc
 
 struct Journal {
+    /// Pages in the write-ahead log, of which SQLite tells at each commit.
+    private final class LoggedPages {
+        let count = UnsafeMutablePointer<CInt>.allocate(capacity: 1)
+
+        init() { count.initialize(to: 0) }
+
+        deinit { count.deallocate() }
+    }
+
     private let database: DatabaseQueue
+    private let loggedPages = LoggedPages()
+
+    /// Pages that were written to the write-ahead log since the last checkpoint.
+    var pagesSinceCheckpoint: Int { Int(loggedPages.count.pointee) }
 
     /// Opens the database, whose file exists; makes the tables where it is empty. The journal of a
     /// new one begins after `origin`, and is noted to be sealed throughout where it will be.
@@ -26,6 +39,11 @@ struct Journal {
             try Pragmas.apply(to: database)
         }
         database = try DatabaseQueue(path: path, configuration: configuration)
+        let pages = loggedPages.count
+        try database.writeWithoutTransaction { database in
+            // After the pragmas, one of which takes the place of what is called back.
+            log_store_count_wal_pages(try Self.handle(of: database), pages)
+        }
         try database.write { database in
             guard try !database.tableExists("journal") else { return }
             try database.execute(
@@ -244,6 +262,7 @@ struct Journal {
         try database.writeWithoutTransaction { database in
             _ = try database.checkpoint(.passive)
         }
+        loggedPages.count.pointee = 0
     }
 
     /// Closes the database. Whoever is the last to do so moves the write-ahead log into it, as a
@@ -256,9 +275,16 @@ struct Journal {
     }
 
     private static func keepLog(_ database: Database) throws {
-        guard let connection = database.sqliteConnection,
-            sqlite_shim_keep_wal(UnsafeMutableRawPointer(connection)) == 0
-        else { throw LogStoreError.io(call: "sqlite3_db_config", reason: "SQLite is too old") }
+        guard log_store_keep_wal(try handle(of: database)) == 0 else {
+            throw LogStoreError.io(call: "sqlite3_db_config", reason: "SQLite is too old")
+        }
+    }
+
+    private static func handle(of database: Database) throws -> UnsafeMutableRawPointer {
+        guard let connection = database.sqliteConnection else {
+            throw LogStoreError.io(call: "sqlite3", reason: "the database is closed")
+        }
+        return UnsafeMutableRawPointer(connection)
     }
 
     /// Makes every later write fail, as a disk may. For tests.

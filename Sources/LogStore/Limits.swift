@@ -16,6 +16,10 @@ enum Limits {
     /// What SQLite truncates the write-ahead log to after a reset. Below this it is overwritten in
     /// place, which spares `fdatasync` the file system's own journal.
     static let walBytesMax = 64 * 1024 * 1024
+    /// Pages in the write-ahead log at which they are moved into the database. Commits wait
+    /// meanwhile, for some 20 ms; each checkpoint writes the pages that a batch has begun once
+    /// more.
+    static let checkpointPages = 4_096
     /// What a database takes on the disk beside its rows: a few pages.
     static let emptyDatabaseBytes: UInt64 = 64 * 1024
     /// Entries of one group in one row.
@@ -39,19 +43,22 @@ enum Limits {
     static let cleaningObsoleteBytesMin = 64 * 1024 * 1024
     /// Rows read back between two stores, some 10 ms.
     static let cleaningReadBytesMax = 4 * 1024 * 1024
-    /// Rows deleted between two stores. One delete of 8,000 rows was measured to take 56 ms.
+    /// Rows and bytes of a step for each one that was stored since the last: what is stored falls
+    /// due later, and steps that carry or move remove nothing.
+    static let cleaningPace = 2
+    /// Rows deleted between two stores.
     static let cleaningRemovedRowsMax = 512
     /// And their bytes: SQLite reads what it frees.
-    static let cleaningRemovedBytesMax = 4 * 1024 * 1024
+    static let cleaningRemovedBytesMax = 8 * 1024 * 1024
 
     // Snapshots.
 
     /// A section of the caller's. The session machine's are cut at 256 KiB, and at worst one record
     /// of 4 MiB follows.
     static let snapshotSectionBytesMax = 8 * 1024 * 1024
-    /// A file is synced each time this much was written: all at once at the end would hold up the
-    /// syncs of the log.
-    static let snapshotSyncBytes = 8 * 1024 * 1024
+    /// A file is brought to the disk each time this much was written: a sync of all at the end
+    /// would hold up those of the log, and so would one of 8 MiB, for 6 ms.
+    static let snapshotWriteBackBytes = 256 * 1024
     /// Snapshots of one group that are kept. The older one serves while the log reaches back to it,
     /// should the newer turn out unreadable or senseless.
     static let snapshotsKept = 2

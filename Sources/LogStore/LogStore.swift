@@ -44,7 +44,8 @@ package final class LogStore {
 
     /// The error that ended the store; every later call gets it too.
     private var failure: LogStoreError?
-    var bytesSinceCheckpoint = 0
+    /// As of the cleaner's latest step.
+    var statisticsAtCleaning = Statistics()
     package internal(set) var statistics = Statistics()
 
     /// What the store has done since it was opened.
@@ -234,7 +235,6 @@ package final class LogStore {
             keyUse.note(key, row: last.sequence)
             map.take(pieces, bytes: blob.count)
             rows.append(blob)
-            bytesSinceCheckpoint += blob.count
             statistics.bytes += blob.count
             statistics.rows += 1
         }
@@ -252,7 +252,7 @@ package final class LogStore {
             throw fail("writing the sidecar", error)
         }
         for part in parts { hardStates[Int(part.group.rawValue)] = part.hardState }
-        if bytesSinceCheckpoint > Limits.walBytesMax / 4 { try checkpoint() }
+        try checkpointIfDue()
     }
 
     /// A part cut into pieces of bounded size, each with the hard state.
@@ -293,6 +293,10 @@ package final class LogStore {
         return rows
     }
 
+    func checkpointIfDue() throws(LogStoreError) {
+        if journal.pagesSinceCheckpoint >= Limits.checkpointPages { try checkpoint() }
+    }
+
     /// Moves what is in the write-ahead log into the database, so that the former does not grow
     /// without end.
     package func checkpoint() throws(LogStoreError) {
@@ -302,7 +306,6 @@ package final class LogStore {
         } catch {
             throw fail("checkpoint", error)
         }
-        bytesSinceCheckpoint = 0
         statistics.checkpoints += 1
     }
 

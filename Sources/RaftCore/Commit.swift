@@ -17,9 +17,7 @@ extension RaftNode {
         guard index > commit else { return }
         precondition(index <= log.last.index, "what is committed is in the log")
         if role == .leader {
-            for entry in log.slice(after: commit, through: index) {
-                uncommittedBytes -= entry.payloadBytes
-            }
+            uncommittedBytes -= log.payloadBytes(after: commit, through: index)
         }
         commit = index
     }

@@ -89,7 +89,7 @@ extension RaftNode {
             durability.held = []
             release(ready, &effects)
         }
-        let entries = Array(log.unsaved)
+        let entries = log.unsaved
         let mark = PersistMark(hardStateTerm: term, last: log.last)
         let state = hardState
         effects.persist = PersistBatch(

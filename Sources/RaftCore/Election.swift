@@ -163,10 +163,7 @@ extension RaftNode {
         ballot = Ballot()
         // Section 5.3: nextIndex starts just after the last entry of the leader's log.
         progress = membership.members.map { Progress(id: $0.id, next: log.last.index.next) }
-        uncommittedBytes = 0
-        for entry in log.slice(after: commit, through: log.last.index) {
-            uncommittedBytes += entry.payloadBytes
-        }
+        uncommittedBytes = log.payloadBytes(after: commit, through: log.last.index)
         termStart = log.last.index.next
         log.append(Entry(term: term, index: termStart, content: .noop))
         recordOwnDurableLog()

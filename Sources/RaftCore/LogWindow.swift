@@ -10,7 +10,7 @@
 package struct LogWindow: Sendable {
     /// The position just before the first entry held; what it stands for is compacted.
     package private(set) var base: LogPosition
-    private var entries: [Entry]
+    private var entries: EntryChunks
     /// All entries up to here are on this node's disk.
     package private(set) var durable: LogIndex
     /// All entries up to here are on the disk or in the batch that is being written.
@@ -20,7 +20,7 @@ package struct LogWindow: Sendable {
     /// gap.
     package init(base: LogPosition, stored: [Entry]) {
         self.base = base
-        entries = stored
+        entries = EntryChunks(stored)
         for (offset, entry) in stored.enumerated() {
             precondition(entry.index == base.index.advanced(by: offset + 1), "a gap in the log")
         }
@@ -56,10 +56,9 @@ package struct LogWindow: Sendable {
         through end: LogIndex,
         countMax: Int = .max,
         bytesMax: Int = .max
-    ) -> ArraySlice<Entry> {
+    ) -> [Entry] {
         precondition(start >= base.index)
-        let first = offset(of: start.next)
-        let limit = min(offset(of: min(end, last.index)) + 1, entries.count)
+        let (first, limit) = offsets(after: start, through: end)
         guard first < limit else { return [] }
         var bytes = 0
         var stop = first
@@ -68,7 +67,15 @@ package struct LogWindow: Sendable {
             if bytes > bytesMax, stop > first { break }
             stop += 1
         }
-        return entries[first..<stop]
+        return entries.copy(first..<stop)
+    }
+
+    /// Bytes of payload in `(start, end]`.
+    package func payloadBytes(after start: LogIndex, through end: LogIndex) -> Int {
+        precondition(start >= base.index)
+        let (first, limit) = offsets(after: start, through: end)
+        guard first < limit else { return 0 }
+        return (first..<limit).reduce(0) { $0 + entries[$1].payloadBytes }
     }
 
     package mutating func append(_ entry: Entry) {
@@ -81,16 +88,17 @@ package struct LogWindow: Sendable {
     package mutating func truncate(from index: LogIndex) {
         precondition(index > base.index)
         guard index <= last.index else { return }
-        entries.removeSubrange(offset(of: index)...)
+        entries.remove(from: offset(of: index))
         durable = min(durable, index.previous)
         handedOut = min(handedOut, index.previous)
     }
 
     /// The entries that no batch has taken yet.
-    package var unsaved: ArraySlice<Entry> { slice(after: handedOut, through: last.index) }
+    package var unsaved: [Entry] { slice(after: handedOut, through: last.index) }
 
-    /// A durable snapshot stands for everything up to `index`: those entries are let go. All of
-    /// them are durable here too, or the disk would be told of a gap.
+    /// A durable snapshot stands for everything up to `index`: those entries go. All of them are
+    /// durable here too, or the disk would be told of a gap. Their memory comes back by and by,
+    /// with `releaseSome`.
     package mutating func compact(through index: LogIndex) {
         precondition(index >= base.index)
         precondition(index <= durable)
@@ -116,6 +124,12 @@ package struct LogWindow: Sendable {
         handedOut = max(handedOut, position.index)
     }
 
+    /// Whether what snapshots stand for has given all its memory back.
+    package var isReleased: Bool { entries.isReleased }
+
+    /// Gives back some of the memory of what a snapshot stands for. Called in every turn.
+    package mutating func releaseSome() { entries.releaseSome() }
+
     /// The unsaved entries were handed to the disk.
     package mutating func markHandedOut() { handedOut = last.index }
 
@@ -132,6 +146,11 @@ package struct LogWindow: Sendable {
             candidate = candidate.previous
         }
         return base
+    }
+
+    /// Of the entries in `(start, end]` that are here: the first, and one past the last.
+    private func offsets(after start: LogIndex, through end: LogIndex) -> (first: Int, limit: Int) {
+        (offset(of: start.next), min(offset(of: min(end, last.index)) + 1, entries.count))
     }
 
     /// May be -1 or one past the end: callers compare before they use it.

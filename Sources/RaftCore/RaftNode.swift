@@ -194,6 +194,7 @@ package struct RaftNode: Sendable {
         startReadRoundIfWanted(&effects)
         handOutBatch(&effects)
         withdrawLeaseReads(&effects)
+        log.releaseSome()
         if commit > appliedReported {
             appliedReported = commit
             effects.applyThrough = commit

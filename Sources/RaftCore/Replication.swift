@@ -62,7 +62,7 @@ extension RaftNode {
         }
         let request = AppendRequest(
             previous: LogPosition(term: previousTerm, index: previous),
-            entries: Array(entries),
+            entries: entries,
             commit: commit
         )
         effects.send.append(envelope(to: follower.id, .appendRequest(request)))

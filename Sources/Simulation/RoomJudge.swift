@@ -10,7 +10,7 @@ import SessionMachine
 enum RoomJudge {
     /// What is wrong with `entries`, which a leader has appended in a turn in which it had `room`,
     /// never more; nil where nothing is.
-    static func broken(_ entries: ArraySlice<Entry>, with room: Room) -> String? {
+    static func broken(_ entries: [Entry], with room: Room) -> String? {
         guard room != .ample else { return nil }
         for entry in entries {
             guard case .command(let payload) = entry.content else { continue }

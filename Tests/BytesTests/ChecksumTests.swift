@@ -11,6 +11,23 @@ struct ChecksumTests {
         #expect(CRC32C.checksum((0..<32).map { UInt8($0) }) == 0x46dd_794e)
     }
 
+    @Test("the processor's instruction and the tables agree, at every length and alignment")
+    func twoWays() {
+        let bytes = (0..<300).map { UInt8(truncatingIfNeeded: $0 &* $0 &* 31 &+ $0) }
+        var compared = 0
+        for start in 0..<9 {
+            for end in start...bytes.count {
+                let part = bytes[start..<end]
+                #expect(CRC32C.checksum(part) == CRC32C.portableChecksum(part))
+                compared += 1
+            }
+        }
+        #expect(CRC32C.portableChecksum(Array("123456789".utf8)) == 0xe306_9283)
+        #expect(CRC32C.portableChecksum(AnySequence("123456789".utf8)) == 0xe306_9283)
+        #expect(CRC32C.checksum(AnySequence("123456789".utf8)) == 0xe306_9283)
+        #expect(compared == 2_673)
+    }
+
     @Test("a seed continues a checksum at every cut")
     func continuation() {
         let bytes = (0..<41).map { UInt8(truncatingIfNeeded: $0 * 37) }

@@ -36,6 +36,7 @@ static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
 static int (*real_ftruncate)(int, off_t);
 static int (*real_fsync)(int);
 static int (*real_fdatasync)(int);
+static int (*real_sync_file_range)(int, off_t, off_t, unsigned);
 static int (*real_rename)(const char *, const char *);
 static int (*real_unlink)(const char *);
 static int (*real_mkdir)(const char *, mode_t);
@@ -54,6 +55,7 @@ static void start(void) {
     real_ftruncate = dlsym(RTLD_NEXT, "ftruncate64");
     real_fsync = dlsym(RTLD_NEXT, "fsync");
     real_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
+    real_sync_file_range = dlsym(RTLD_NEXT, "sync_file_range");
     real_rename = dlsym(RTLD_NEXT, "rename");
     real_unlink = dlsym(RTLD_NEXT, "unlink");
     real_mkdir = dlsym(RTLD_NEXT, "mkdir");
@@ -535,6 +537,21 @@ int fsync(int file) {
 int fdatasync(int file) {
     pthread_once(&once, start);
     return watched_sync(file, "fdatasync", real_fdatasync);
+}
+
+// It makes nothing durable.
+int sync_file_range(int file, off_t offset, off_t count, unsigned flags) {
+    pthread_once(&once, start);
+    char path[PATH_MAX];
+    if (!path_of(file, path)) return real_sync_file_range(file, offset, count, flags);
+    int result = -1;
+    WATCHED("sync_file_range", path, { result = real_sync_file_range(file, offset, count, flags); });
+    if (result != 0 && kind == LOST) {
+        pthread_mutex_lock(&lock);
+        lose(inode_of(file));
+        pthread_mutex_unlock(&lock);
+    }
+    return result;
 }
 
 int rename(const char *old, const char *new) {

@@ -79,12 +79,34 @@ struct CleaningTests {
         try store.close()
     }
 
+    @Test("a step for every twenty stores keeps pace with them, however small the bounds of a step")
+    func pace() throws {
+        let directory = TemporaryDirectory()
+        let store = try start(directory, groups: 1).store
+        store.cleaning = rule
+        store.cleaning.readBytesMax = 1
+        store.cleaning.removedBytesMax = 1
+        store.cleaning.removedRowsMax = 1
+        var log: ClosedRange<UInt64> = 0...0
+        var worst = 0
+        for _ in 0..<150 {
+            try run(store, &log, count: 20)
+            _ = try store.clean()
+            worst = max(worst, store.journalBytes.total)
+        }
+        #expect(worst <= 60_000, "at worst \(worst) bytes")
+        #expect(store.statistics.bytes > 10 * worst, "\(store.statistics.bytes) bytes in all")
+        #expect(store.statistics.removedRows >= 2_500)
+        try store.close()
+    }
+
     @Test("a group that moves on while it is read is carried as it is then")
     func movingGroup() throws {
         let directory = TemporaryDirectory()
         let store = try start(directory, groups: 2).store
         store.cleaning = rule
         store.cleaning.readBytesMax = 400
+        store.cleaning.pace = 0
         let slow = GroupID(1)
         var model: [Entry] = []
         for index in 1...30 as ClosedRange<UInt64> {

@@ -24,9 +24,9 @@ struct RoomJudgeTests {
         ]
         for (commands, mayLow, mayExhausted) in cases {
             let entries = [entry(7, [.time]), entry(8, commands)]
-            #expect(RoomJudge.broken(entries[...], with: .ample) == nil)
-            #expect((RoomJudge.broken(entries[...], with: .low) == nil) == mayLow)
-            let alone = entries.suffix(1)
+            #expect(RoomJudge.broken(entries, with: .ample) == nil)
+            #expect((RoomJudge.broken(entries, with: .low) == nil) == mayLow)
+            let alone = Array(entries.suffix(1))
             #expect((RoomJudge.broken(alone, with: .exhausted) == nil) == mayExhausted)
         }
         let noop = Entry(term: Term(1), index: LogIndex(9), content: .noop)

@@ -1,6 +1,6 @@
 // The thread that stores batches. While one store syncs, the batches of all reactors collect; the
-// next store takes them all, with one sync. No timers. The journal is cleaned here too, in slices:
-// one after another while nothing waits, now and then while something does.
+// next store takes them all, with one sync. No timers. The journal is cleaned here too, in slices
+// with a pause between them: a commit that comes meanwhile waits.
 //
 // While the disk has no room the batches wait, and to the core it is as if the disk hung: leaders
 // step down, nothing is acknowledged. A write that failed for want of room would end the node.
@@ -28,7 +28,7 @@ final class DiskThread: @unchecked Sendable {
         var waiting: [DiskBatch] = []
         var isRunning = false
         var isClosing = false
-        /// There may be something to clean, though nothing was stored.
+        /// There may be something to clean.
         var isCleaningWanted = true
         /// Counts the stores and slices of cleaning that the thread begins.
         var stores: UInt64 = 0
@@ -39,7 +39,6 @@ final class DiskThread: @unchecked Sendable {
     private let keys: NodeKeys
     private let pool: NIOThreadPool
     private let state = NIOLockedValueBox(State())
-    private var cleaning = LogStore.Cleaning.done
     private var lastSlice = Instant.zero
     private var nextLook = Instant.zero
 
@@ -64,6 +63,12 @@ final class DiskThread: @unchecked Sendable {
     /// Looks at the room on the disk, and goes on with what waited for it. Called now and then.
     func lookAround() { submit([]) }
 
+    /// Goes on cleaning if there is something left and the thread has nothing to do. Called in
+    /// every tick.
+    func cleanOn() {
+        if state.withLockedValue({ $0.isCleaningWanted && !$0.isRunning }) { submit([]) }
+    }
+
     /// Goes through what the keys that are new now leave to do.
     func cleanSoon() {
         state.withLockedValue { $0.isCleaningWanted = true }
@@ -78,28 +83,26 @@ final class DiskThread: @unchecked Sendable {
     private func work() {
         while true {
             guard hasRoom() else { return state.withLockedValue { $0.isRunning = false } }
-            var isCleaning = cleaning == .unfinished
-            let batches: [DiskBatch]? = state.withLockedValue { state in
-                isCleaning = isCleaning || state.isCleaningWanted
-                state.isCleaningWanted = false
-                let mayClean = isCleaning && !state.isClosing
+            let isSliceDue =
+                MonotonicClock.now() >= lastSlice.advanced(by: Limits.cleaningInterval)
+            let work: (batches: [DiskBatch], mayClean: Bool)? = state.withLockedValue { state in
+                let mayClean = isSliceDue && state.isCleaningWanted && !state.isClosing
                 if state.waiting.isEmpty, !mayClean {
                     state.isRunning = false
                     return nil
                 }
                 state.stores += 1
-                return Self.takeFirst(of: &state.waiting)
+                let batches = Self.takeFirst(of: &state.waiting)
+                state.isCleaningWanted = !batches.isEmpty || !mayClean
+                return (batches, mayClean)
             }
-            guard let batches else { return }
-            if isCleaning { cleaning = .unfinished }
+            guard let work else { return }
             do {
-                if batches.isEmpty {
-                    try clean()
-                } else {
-                    try store.store(batches.map { (group: $0.group, batch: $0.batch) })
-                    report(batches)
-                    try cleanNowAndThen()
+                if !work.batches.isEmpty {
+                    try store.store(work.batches.map { (group: $0.group, batch: $0.batch) })
+                    report(work.batches)
                 }
+                if work.mayClean { try clean() }
             } catch {
                 fatal(FatalReason(error))
             }
@@ -130,16 +133,10 @@ final class DiskThread: @unchecked Sendable {
         return Array(waiting[..<count])
     }
 
-    /// A slice takes some milliseconds, for which the next commit waits.
-    private func cleanNowAndThen() throws(LogStoreError) {
-        let now = MonotonicClock.now()
-        guard now >= lastSlice.advanced(by: Limits.cleaningInterval) else { return }
-        try clean()
-        lastSlice = MonotonicClock.now()
-    }
-
     private func clean() throws(LogStoreError) {
-        cleaning = try store.clean()
+        let cleaning = try store.clean()
+        lastSlice = MonotonicClock.now()
+        if cleaning == .unfinished { state.withLockedValue { $0.isCleaningWanted = true } }
         keys.note(journal: store.keysInUse)
     }
 

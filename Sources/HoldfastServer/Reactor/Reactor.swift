@@ -163,6 +163,7 @@ final class Reactor: @unchecked Sendable {
         balanceLeaders()
         guard self === reactors.first else { return }
         watchDisk()
+        node.disk.cleanOn()
         if ticks % Limits.spaceLookTicks == 0 { watchSpace() }
         if ticks % Limits.snapshotSweepTicks == 0 { node.snapshots.sweep() }
     }

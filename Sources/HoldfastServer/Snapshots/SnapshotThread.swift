@@ -10,6 +10,7 @@
 // must never say that a snapshot is stored or received before it is durable.
 
 import Bytes
+import Glibc
 import LogStore
 import Logging
 import NIOConcurrencyHelpers
@@ -70,6 +71,10 @@ final class SnapshotThread: @unchecked Sendable {
         self.logger = logger
         pool = NIOThreadPool(numberOfThreads: 1)
         pool.start()
+        pool.submit { _ in
+            // Linux takes it for the calling thread. A node goes on without.
+            _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Limits.snapshotNice)
+        }
         noteKeys()
     }
 

@@ -2,6 +2,7 @@
 // it is kept whole and durable under its name; and one that is read at any place, by several
 // threads if they like.
 
+import CLogStore
 import Foundation
 import Glibc
 
@@ -15,7 +16,8 @@ final class UnfinishedFile {
     private let descriptor: CInt
     private var isKept = false
     private(set) var byteCount: UInt64 = 0
-    private var unsyncedBytes = 0
+    /// Of those, the last that the disk was not given yet.
+    private var bufferedBytes = 0
 
     init(in directory: String) throws(LogStoreError) {
         self.directory = directory
@@ -33,10 +35,14 @@ final class UnfinishedFile {
     func append(_ bytes: ArraySlice<UInt8>) throws(LogStoreError) {
         try bytes.write(to: descriptor, of: path)
         byteCount += UInt64(bytes.count)
-        unsyncedBytes += bytes.count
-        guard unsyncedBytes >= Limits.snapshotSyncBytes else { return }
-        guard fdatasync(descriptor) == 0 else { throw .last("fdatasync of \(path)") }
-        unsyncedBytes = 0
+        bufferedBytes += bytes.count
+        guard bufferedBytes >= Limits.snapshotWriteBackBytes else { return }
+        let start = Int64(byteCount) - Int64(bufferedBytes)
+        guard log_store_write_back(descriptor, start, Int64(bufferedBytes)) == 0 else {
+            // The sync at the end would not tell of it again.
+            throw .last("sync_file_range of \(path)")
+        }
+        bufferedBytes = 0
     }
 
     /// What was written so far.

@@ -18,5 +18,5 @@
 //                           disk is full when they have as many. Read anew at each call.
 //     DISK_FAULT_REPORT     a file to which a line is added for each call that was struck: number, call, path.
 //
-// What counts: open that makes a file or empties one, write, pwrite, ftruncate, fallocate, fsync, fdatasync, rename,
-// unlink, mkdir. What a power cut may undo: writes until the file is synced; names until their directory is.
+// What counts: open that makes a file or empties one, write, pwrite, ftruncate, fallocate, fsync, fdatasync,
+// sync_file_range, rename, unlink, mkdir. What a power cut may undo: writes until the file is synced; names until their directory is.
