@@ -12,7 +12,11 @@ struct StruckCall {
 
     /// A snapshot that cannot be written is made later, and a node can do without its ballast; the
     /// log and what is known to be durable must be.
-    var isFatal: Bool { !path.hasPrefix("/snapshots/") && path != "/ballast" }
+    /// A stop whose checkpoint is done may leave the write-ahead log behind.
+    var isFatal: Bool {
+        let isLeftBehind = call == "unlink" && path == "/log.db-wal"
+        return !path.hasPrefix("/snapshots/") && path != "/ballast" && !isLeftBehind
+    }
 }
 
 final class DiskTrial {
@@ -28,10 +32,11 @@ final class DiskTrial {
 
     private let cluster: TestCluster
     private let fault: DiskFault
+    private let phase: Phase
     private var keys: [String: Expectation] = [:]
     private var written = 0
     private(set) var acknowledged = 0
-    /// The exit code of the node; nil while it runs.
+    /// The exit code of the node; nil while it runs. 0 where it was to stop and did.
     private(set) var code: Int32?
 
     /// Writes of one trial: with them the node's log is cut several times.
@@ -42,17 +47,50 @@ final class DiskTrial {
     enum Phase {
         /// With the first start of the node, on no directory at all.
         case start
+        /// With the start of a node that was killed at work.
+        case restart
         /// When it runs.
         case work
+        /// The same, with values so long that the write-ahead log goes into the database meanwhile.
+        case checkpoint
+        /// When it is told to stop.
+        case stop
     }
 
-    init(_ fault: DiskFault) throws {
+    /// How a phase is gone through.
+    struct Plan {
+        var phase: Phase
+        /// Every so many calls.
+        var step: Int
+        /// Seeds of a power cut at each.
+        var seeds: Int
+        var casesMin: Int
+
+        init(_ phase: Phase, steps: (short: Int, long: Int), casesMin: (short: Int, long: Int)) {
+            self.phase = phase
+            step = DiskTrial.isLong ? steps.long : steps.short
+            seeds = DiskTrial.isLong ? 8 : 1
+            self.casesMin = DiskTrial.isLong ? casesMin.long : casesMin.short
+        }
+    }
+
+    static let plans = [
+        Plan(.start, steps: (13, 1), casesMin: (8, 500)),
+        Plan(.restart, steps: (13, 1), casesMin: (8, 500)),
+        Plan(.work, steps: (29, 1), casesMin: (8, 1_000)),
+        Plan(.checkpoint, steps: (1_999, 97), casesMin: (7, 500)),
+        Plan(.stop, steps: (2, 1), casesMin: (4, 60)),
+    ]
+
+    init(_ fault: DiskFault, _ phase: Phase) throws {
         self.fault = fault
+        self.phase = phase
+        let entries = phase == .checkpoint ? 1_000 : 10
         cluster = try TestCluster(
             nodeCount: 1,
             groupCount: 1,
             settings: [
-                "snapshot: {entries: 10, trailing: 0}",
+                "snapshot: {entries: \(entries), trailing: 0}",
                 "timing: {tick: 10ms, heartbeat: 20ms, election: 100ms}",
             ]
         )
@@ -77,20 +115,32 @@ final class DiskTrial {
     var words: String { get throws { try cluster.words("n1") } }
 
     /// Starts the node with the mishap, and writes until it ends or all is written.
-    func run(_ phase: Phase) async throws {
+    func run() async throws {
+        if phase == .restart {
+            try cluster.start("n1")
+            guard try await isUp() else { return }
+            try write(Self.writes / 2)
+            try cluster.crash("n1")
+        }
+        let isArmedLater = phase != .start && phase != .restart
         let environment = fault.environment(
             directory: cluster.data("n1"),
-            armed: phase == .work ? armed : nil,
+            armed: isArmedLater ? armed : nil,
             report: report
         )
         try cluster.start("n1", environment: environment)
         guard try await isUp() else { return }
-        if phase == .work {
+        if phase == .stop { try write(Self.writes) }
+        if isArmedLater {
             guard FileManager.default.createFile(atPath: armed, contents: nil) else {
                 throw ProcessFailure(description: "\(armed) cannot be made")
             }
         }
-        try write()
+        if phase == .stop {
+            code = try cluster.terminate("n1")
+            return
+        }
+        try write(Self.writes)
         // A node that was struck where it must not go on has its time to end.
         for _ in 0..<500 where code == nil {
             let struck = try struck()
@@ -131,7 +181,7 @@ final class DiskTrial {
         let client = try RawClient(port: cluster.port(of: "n1"))
         for (key, expected) in keys {
             client.send(command: ["GET", key])
-            let found = client.bulk().flatMap { Int($0) }
+            let found = client.bulk()?.split(separator: " ").first.flatMap { Int($0) }
             let isRight = found == expected.acknowledged || expected.unknown.contains(found ?? -1)
             #expect(isRight, "\(key) is \(found ?? -1) after \(fault), not \(expected)")
         }
@@ -153,13 +203,20 @@ final class DiskTrial {
         throw ProcessFailure(description: "not up after \(fault)\n\(try words)")
     }
 
-    private func write() throws {
+    /// A value with that number.
+    private func value(_ number: Int) -> String {
+        let filling = phase == .checkpoint ? 400 * 1024 : 0
+        return "\(number) " + String(repeating: "x", count: filling)
+    }
+
+    /// Goes on writing until so many are written.
+    private func write(_ count: Int) throws {
         // It may have ended meanwhile.
         guard let client = try? RawClient(port: cluster.port(of: "n1")) else { return }
-        while written < Self.writes {
+        while written < count {
             written += 1
             let key = "key-\(written % Self.keyCount)"
-            client.send(command: ["SET", key, "\(written)"])
+            client.send(command: ["SET", key, value(written)])
             switch client.line() {
             case "+OK":
                 keys[key, default: Expectation()].acknowledged = written

@@ -8,20 +8,22 @@ import Testing
 
 @Suite("A node whose power is cut", .serialized)
 struct PowerCutTests {
-    @Test("before the Nth call to the disk, on the first start and later: nothing is lost")
+    @Test("before the Nth call to the disk, at a start, at work, at a stop: nothing is lost")
     func everyCall() async throws {
-        for (phase, step) in [(DiskTrial.Phase.start, 11), (.work, 19)] {
+        for plan in DiskTrial.plans {
+            let phase = plan.phase
             var cuts = 0
             var acknowledged = 0
-            let last = try await DiskTrial.forEachCall(step: DiskTrial.isLong ? 1 : step) { at in
-                for seed in 1...(DiskTrial.isLong ? 8 : 1) as ClosedRange<UInt64> {
-                    let mixed = UInt64(at) * 8 + seed
-                    let trial = try DiskTrial(DiskFault(kind: .cut, at: at, seed: mixed))
+            let last = try await DiskTrial.forEachCall(step: plan.step) { at in
+                for seed in 1...plan.seeds {
+                    let mixed = UInt64(at * 8 + seed)
+                    let trial = try DiskTrial(DiskFault(kind: .cut, at: at, seed: mixed), phase)
                     defer { trial.remove() }
-                    try await trial.run(phase)
+                    try await trial.run()
                     let isStruck = try !trial.struck().isEmpty
                     let words = try trial.words
-                    #expect(trial.code == (isStruck ? DiskFault.cutCode : nil), "\(words)")
+                    let unstruckCode: Int32? = phase == .stop ? 0 : nil
+                    #expect(trial.code == (isStruck ? DiskFault.cutCode : unstruckCode), "\(words)")
                     try trial.crash()
                     try await trial.check()
                     guard isStruck else { return false }
@@ -36,7 +38,7 @@ struct PowerCutTests {
                 \(acknowledged) writes acknowledged, none lost
                 """
             )
-            #expect(cuts >= (DiskTrial.isLong ? 2_000 : 10))
+            #expect(cuts >= plan.casesMin)
         }
     }
 }

@@ -107,6 +107,7 @@ final class TestCluster {
     static func with(
         nodeCount: Int = 3,
         spareCount: Int = 0,
+        groupCount: Int = 6,
         settings: [String] = [],
         _ body: (TestCluster) async throws -> Void
     ) async throws {
@@ -114,6 +115,7 @@ final class TestCluster {
             let cluster = try TestCluster(
                 nodeCount: nodeCount,
                 spareCount: spareCount,
+                groupCount: groupCount,
                 settings: settings
             )
             defer { cluster.remove() }
@@ -330,7 +332,8 @@ final class TestCluster {
             let handle = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
             sockets.append(handle)
             let port = UInt16.random(in: 10_000..<32_000)
-            if bind(handle, port), given.withLock({ $0.insert(port).inserted }) {
+            // First: a node that is down must not find its port held, for however short a time.
+            if given.withLock({ $0.insert(port).inserted }), bind(handle, port) {
                 ports.append(Int(port))
             }
         }
