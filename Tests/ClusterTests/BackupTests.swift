@@ -158,6 +158,24 @@ struct BackupTests {
         }
     }
 
+    @Test("a snapshot that cannot be stored is told to who waits for it")
+    func noSnapshot() async throws {
+        let settings = ["timing: {tick: 10ms, heartbeat: 20ms, election: 100ms}"]
+        try await TestCluster.with(nodeCount: 1, groupCount: 1, settings: settings) { cluster in
+            let node = try #require(cluster.configuration.nodes.first)
+            let client = try RawClient(port: node.clusterPort)
+            client.send(command: ["SET", "key", "1"])
+            #expect(client.line() == "+OK")
+            let folder = cluster.data("n1") + "/snapshots"
+            try FileManager.default.moveItem(atPath: folder, toPath: folder + ".away")
+            client.send("HOLDFAST BACKUP CUT 0\r\n")
+            #expect(client.line()?.hasPrefix("-ERR the snapshot could not be stored") == true)
+            try FileManager.default.moveItem(atPath: folder + ".away", toPath: folder)
+            client.send("HOLDFAST BACKUP CUT 0\r\n")
+            #expect(client.line() == "*2")
+        }
+    }
+
     @Test("a configuration that is not the cluster's takes no backup")
     func otherConfiguration() async throws {
         try await withBackup(nodeCount: 1) { cluster, file, _, _ in

@@ -49,6 +49,17 @@ extension Reactor {
         }
     }
 
+    /// There will be no snapshot soon. Whoever has asked may ask again.
+    func refuseBackups(_ group: LocalGroup) {
+        let waiting = group.backups
+        group.backups = []
+        for waiter in waiting {
+            render(waiter.target) {
+                $0.error("ERR the snapshot could not be stored; the node's log says why")
+            }
+        }
+    }
+
     /// Reads a piece on the snapshot thread, and answers here.
     func read(_ piece: BackupPiece, for target: ReplyTarget) {
         node.snapshots.read(piece) { result in

@@ -18,6 +18,12 @@ extension Reactor {
         }
     }
 
+    /// The group's snapshot could not be stored. May be called on any thread.
+    func snapshotAbandoned(of group: GroupID) {
+        settle(group) { $0.snapshotAbandoned() }
+        loop.execute { self.refuseBackups(self.own(group)) }
+    }
+
     /// Brings the snapshot thread's word to a group. May be called on any thread.
     func settle(_ group: GroupID, _ input: @escaping @Sendable (inout Replica) -> Void) {
         loop.execute {

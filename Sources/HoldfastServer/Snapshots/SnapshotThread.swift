@@ -258,7 +258,7 @@ final class SnapshotThread: @unchecked Sendable {
             "snapshot could not be stored; the log grows until the next one is",
             metadata: ["group": "\(job.group.rawValue)", "reason": "\(reason)"]
         )
-        job.reactor.settle(job.group) { $0.snapshotAbandoned() }
+        job.reactor.snapshotAbandoned(of: job.group)
     }
 
     // MARK: Streams
