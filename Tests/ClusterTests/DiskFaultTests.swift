@@ -82,15 +82,18 @@ struct DiskFaultTests {
         _ phase: DiskTrial.Phase,
         _ tally: inout Tally
     ) async throws -> Bool {
-        let faults = [
-            DiskFault(kind: .error, at: at),
-            DiskFault(kind: .late, at: at),
-            DiskFault(kind: .lost, at: at),
-            DiskFault(kind: .error, at: at, isForever: true),
+        let always = [
+            DiskFault(kind: .error, at: at), DiskFault(kind: .error, at: at, isForever: true),
+        ]
+        let inTurns = [
+            DiskFault(kind: .late, at: at), DiskFault(kind: .lost, at: at),
             DiskFault(kind: .error, at: at, errno: ENOSPC),
         ]
-        // All of them would take too long for a short run.
-        let chosen = DiskTrial.isLong ? faults : [faults[at / 7 % faults.count]]
+        let all = always + inTurns
+        // All of them at each call would take hours.
+        let chosen =
+            DiskTrial.isLong
+            ? always + [inTurns[at % inTurns.count]] : [all[at / 7 % all.count]]
         for fault in chosen {
             let trial = try DiskTrial(fault, phase)
             defer { trial.remove() }

@@ -69,17 +69,17 @@ final class DiskTrial {
         init(_ phase: Phase, steps: (short: Int, long: Int), casesMin: (short: Int, long: Int)) {
             self.phase = phase
             step = DiskTrial.isLong ? steps.long : steps.short
-            seeds = DiskTrial.isLong ? 8 : 1
+            seeds = DiskTrial.isLong ? 3 : 1
             self.casesMin = DiskTrial.isLong ? casesMin.long : casesMin.short
         }
     }
 
     static let plans = [
-        Plan(.start, steps: (13, 1), casesMin: (8, 500)),
-        Plan(.restart, steps: (13, 1), casesMin: (8, 500)),
-        Plan(.work, steps: (29, 1), casesMin: (8, 1_000)),
+        Plan(.start, steps: (13, 1), casesMin: (8, 800)),
+        Plan(.restart, steps: (13, 1), casesMin: (8, 400)),
+        Plan(.work, steps: (29, 1), casesMin: (8, 800)),
         Plan(.checkpoint, steps: (1_999, 97), casesMin: (7, 500)),
-        Plan(.stop, steps: (2, 1), casesMin: (4, 60)),
+        Plan(.stop, steps: (2, 1), casesMin: (4, 40)),
     ]
 
     init(_ fault: DiskFault, _ phase: Phase) throws {
