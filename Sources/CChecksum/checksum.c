@@ -1,3 +1,5 @@
+// What the instruction is on each kind of processor; where there is none, `Bytes` has tables.
+
 #include "checksum.h"
 
 #include <string.h>

@@ -38,8 +38,8 @@ enum Limits {
     static let spaceLookInterval: UInt64 = 10_000_000
     /// Nanoseconds before a snapshot that the disk did not take is asked for again.
     static let snapshotRetryPause: Int64 = 5_000_000_000
-    /// Nanoseconds between two slices of cleaning. The commits that come meanwhile wait for a
-    /// slice, some 5 ms: they must be fewer than one in a hundred, checkpoints included.
+    /// Nanoseconds between two slices of cleaning while something is stored, unless so much is that
+    /// the cleaner would fall behind. The commits that come meanwhile wait for a slice, some 5 ms.
     static let cleaningInterval: UInt64 = 250_000_000
     /// By how much the thread that writes snapshots gives way to the others, as `nice` does.
     static let snapshotNice: CInt = 10

@@ -15,7 +15,8 @@ import GRDB
 import Glibc
 
 struct Journal {
-    /// Pages in the write-ahead log, of which SQLite tells at each commit.
+    /// Pages in the write-ahead log, of which SQLite tells at each commit. A pointer, since it
+    /// writes there by itself; it does so in a commit only, and the journal outlives its commits.
     private final class LoggedPages {
         let count = UnsafeMutablePointer<CInt>.allocate(capacity: 1)
 
@@ -27,7 +28,8 @@ struct Journal {
     private let database: DatabaseQueue
     private let loggedPages = LoggedPages()
 
-    /// Pages that were written to the write-ahead log since the last checkpoint.
+    /// Pages that were written to the write-ahead log since the last checkpoint; after an open, as
+    /// of the first commit.
     var pagesSinceCheckpoint: Int { Int(loggedPages.count.pointee) }
 
     /// Opens the database, whose file exists; makes the tables where it is empty. The journal of a

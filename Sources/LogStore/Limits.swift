@@ -43,11 +43,8 @@ enum Limits {
     static let cleaningObsoleteBytesMin = 64 * 1024 * 1024
     /// Rows read back between two stores, some 10 ms.
     static let cleaningReadBytesMax = 4 * 1024 * 1024
-    /// Rows and bytes of a step for each one that was stored since the last: what is stored falls
-    /// due later, and steps that carry or move remove nothing.
-    static let cleaningPace = 2
-    /// Rows deleted between two stores.
-    static let cleaningRemovedRowsMax = 512
+    /// Rows deleted between two stores. Small ones take a few milliseconds.
+    static let cleaningRemovedRowsMax = 8_192
     /// And their bytes: SQLite reads what it frees.
     static let cleaningRemovedBytesMax = 8 * 1024 * 1024
 
@@ -57,7 +54,7 @@ enum Limits {
     /// of 4 MiB follows.
     static let snapshotSectionBytesMax = 8 * 1024 * 1024
     /// A file is brought to the disk each time this much was written: a sync of all at the end
-    /// would hold up those of the log, and so would one of 8 MiB, for 6 ms.
+    /// would hold up those of the log, and one of 8 MiB would for 6 ms.
     static let snapshotWriteBackBytes = 256 * 1024
     /// Snapshots of one group that are kept. The older one serves while the log reaches back to it,
     /// should the newer turn out unreadable or senseless.

@@ -19,9 +19,6 @@ package import Sealing
 struct CleaningRule {
     /// Cleaned when this many bytes are obsolete, and at least as many as are live.
     var obsoleteBytesMin = Limits.cleaningObsoleteBytesMin
-    /// A step may have so many times the rows and bytes that were stored since the last one, where
-    /// that is more than the bounds below: the cleaner must be faster than the stores.
-    var pace = Limits.cleaningPace
     /// Rows read back in one step, or the payload of what is carried.
     var readBytesMax = Limits.cleaningReadBytesMax
     /// Rows deleted in one step.
@@ -80,13 +77,15 @@ extension LogStore {
         case unfinished
     }
 
-    /// The rows or bytes of a step, at least `least`.
-    private func budget(_ counted: KeyPath<Statistics, Int>, _ least: Int) -> Int {
-        let stored = statistics[keyPath: counted] - statisticsAtCleaning[keyPath: counted]
-        return max(least, cleaning.pace * stored)
+    /// Whether half of what a step can remove was stored since the last one: the cleaner must be
+    /// faster than the stores, since steps that carry or move remove nothing.
+    package var isCleaningUrgent: Bool {
+        let rows = statistics.rows - statisticsAtCleaning.rows
+        let bytes = statistics.bytes - statisticsAtCleaning.bytes
+        return 2 * rows >= cleaning.removedRowsMax || 2 * bytes >= cleaning.removedBytesMax
     }
 
-    /// Does one bounded step, if there is one to do. To be called between stores, after each; costs
+    /// Does one bounded step, if there is one to do. To be called between stores, after some; costs
     /// next to nothing where the journal needs no cleaning.
     package func clean() throws(LogStoreError) -> Cleaning {
         try check()
@@ -122,7 +121,7 @@ extension LogStore {
     /// Reads on, and writes those groups again that were read to their end.
     private func carry() throws(LogStoreError) {
         var parts: [RowPart] = []
-        var budget = budget(\.bytes, cleaning.readBytesMax)
+        var budget = cleaning.readBytesMax
         while budget > 0, let plan, let group = plan.groups.last {
             guard let oldest = map.oldestRow(of: group), oldest < plan.cut else {
                 // It has moved on by itself.
@@ -238,14 +237,13 @@ extension LogStore {
         do {
             removed = try journal.removeRows(
                 through: map.firstRow - 1,
-                rowsMax: budget(\.rows, cleaning.removedRowsMax),
-                bytesMax: budget(\.bytes, cleaning.removedBytesMax)
+                rowsMax: cleaning.removedRowsMax,
+                bytesMax: cleaning.removedBytesMax
             )
         } catch {
             throw fail("removing rows", error)
         }
         statistics.removedRows += removed
         mayHaveRubbish = removed > 0
-        try checkpointIfDue()
     }
 }

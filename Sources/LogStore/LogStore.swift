@@ -252,7 +252,6 @@ package final class LogStore {
             throw fail("writing the sidecar", error)
         }
         for part in parts { hardStates[Int(part.group.rawValue)] = part.hardState }
-        try checkpointIfDue()
     }
 
     /// A part cut into pieces of bounded size, each with the hard state.
@@ -293,7 +292,9 @@ package final class LogStore {
         return rows
     }
 
-    func checkpointIfDue() throws(LogStoreError) {
+    /// A checkpoint where the write-ahead log is long. To be called after each store, when those
+    /// who waited for it have been told, and after each step of the cleaner.
+    package func checkpointIfDue() throws(LogStoreError) {
         if journal.pagesSinceCheckpoint >= Limits.checkpointPages { try checkpoint() }
     }
 

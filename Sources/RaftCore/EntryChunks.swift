@@ -1,12 +1,12 @@
 // The entries of a log in memory: a queue in chunks, for logs of millions of entries whose turns
 // must stay short.
 //
-//     [ chunk | chunk | chunk | chunk ... ]       grows by a chunk; what is there never moves
-//       dropped  ^ first                          is let go of a few chunks at a time
+//     [ chunk | chunk | chunk | chunk ... ]       grows by a chunk; full chunks never move
+//       dropped ^ first                           and is let go of a few chunks at a time
 //
 // A flat array would move all entries when it grows, and destroy all that a snapshot stands for in
-// the turn in which it is durable: a million of them took 0.2 s. It must never keep an entry that
-// was dropped for longer than `releaseSome` is called.
+// the turn in which it is durable: a million of them took 0.2 s. It must never do more in one call
+// than the entries that the call is about, and some chunks, make necessary.
 
 /// Entries in the order of their indexes, by their offset from the first one.
 struct EntryChunks: Sendable {
@@ -17,10 +17,6 @@ struct EntryChunks: Sendable {
     private(set) var count = 0
     /// What was dropped and has its memory still.
     private var dropped: [[Entry]] = []
-
-    private static let chunkSize = 256
-    /// Chunks let go of at a time: some tenths of a millisecond.
-    private static let chunksReleased = 4
 
     init(_ entries: [Entry] = []) {
         for entry in entries { append(entry) }
@@ -36,8 +32,8 @@ struct EntryChunks: Sendable {
     /// Where the entry stands, or would stand if there were one more.
     private func locate(_ offset: Int) -> (chunk: Int, place: Int) {
         let position = offset + head
-        let chunk = position / Self.chunkSize
-        let place = position % Self.chunkSize
+        let chunk = position / Limits.chunkEntries
+        let place = position % Limits.chunkEntries
         return (chunk, chunk == 0 ? place - head : place)
     }
 
@@ -61,7 +57,7 @@ struct EntryChunks: Sendable {
         if chunk == chunks.count {
             chunks.append([])
             // The first chunk grows as it fills: an empty log must stay small.
-            if chunk > 0 { chunks[chunk].reserveCapacity(Self.chunkSize) }
+            if chunk > 0 { chunks[chunk].reserveCapacity(Limits.chunkEntries) }
         }
         chunks[chunk].append(entry)
         count += 1
@@ -83,7 +79,7 @@ struct EntryChunks: Sendable {
     mutating func removeFirst(_ number: Int) {
         precondition((0...count).contains(number))
         let (chunk, place) = locate(number)
-        head = (head + number) % Self.chunkSize
+        head = (head + number) % Limits.chunkEntries
         count -= number
         dropped += chunks[..<chunk]
         chunks.removeFirst(chunk)
@@ -103,7 +99,7 @@ struct EntryChunks: Sendable {
     /// Gives back some of the memory of what was dropped.
     mutating func releaseSome() {
         guard !dropped.isEmpty else { return }
-        dropped.removeLast(min(Self.chunksReleased, dropped.count))
+        dropped.removeLast(min(Limits.chunksReleased, dropped.count))
         if dropped.isEmpty { dropped = [] }
     }
 }

@@ -39,6 +39,10 @@ package struct Limits: Sendable {
     /// Rounds of heartbeats whose send times a leader remembers. An answer that is older by so many
     /// heartbeats proves nothing about now.
     package static let trackedRounds = 128
+    /// Entries of one chunk of the log in memory.
+    static let chunkEntries = 256
+    /// Chunks that a turn lets go of: some tenths of a millisecond.
+    static let chunksReleased = 4
     /// Members of a group, learners included. Seven voters are more than any cluster needs; the
     /// rest is room for replacing all of them at once.
     package static let membersMax = 16

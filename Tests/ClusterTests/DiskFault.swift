@@ -20,6 +20,8 @@ struct DiskFault: CustomStringConvertible {
     var kind: Kind
     /// The number of the call that is struck, from 1.
     var at: Int
+    /// Where it is set, only calls of that name count.
+    var call: String?
     var errno = EIO
     /// Every later call, too.
     var isForever = false
@@ -31,7 +33,7 @@ struct DiskFault: CustomStringConvertible {
     static let cutCode: Int32 = 99
 
     var description: String {
-        "\(kind) \(errno) at call \(at)\(isForever ? " and later" : ""), seed \(seed)"
+        "\(kind) \(errno) at \(call ?? "call") \(at)\(isForever ? " and later" : ""), seed \(seed)"
     }
 
     /// The environment of a node whose data are in `directory`. Calls count from the moment at
@@ -51,6 +53,7 @@ struct DiskFault: CustomStringConvertible {
             "DISK_FAULT_SEED": "\(seed)",
             "DISK_FAULT_REPORT": report,
         ]
+        if let call { variables["DISK_FAULT_CALL"] = call }
         if let armed { variables["DISK_FAULT_ARMED"] = armed }
         if isForever { variables["DISK_FAULT_FOREVER"] = "1" }
         return variables

@@ -33,6 +33,20 @@ struct DiskFaultTests {
         }
     }
 
+    @Test("a snapshot whose bytes the disk does not take is given up, and the node goes on")
+    func snapshot() async throws {
+        for at in 1...3 {
+            let fault = DiskFault(kind: .lost, at: at, call: "sync_file_range")
+            let trial = try DiskTrial(fault, .checkpoint)
+            defer { trial.remove() }
+            try await trial.run()
+            #expect(try trial.struck().map(\.call) == ["sync_file_range"])
+            #expect(try trial.words.contains("snapshot could not be stored"))
+            try trial.crash()
+            try await trial.check()
+        }
+    }
+
     @Test("a disk that hangs: others lead, the node says so, and stops in the end")
     func hang() async throws {
         let settings = ["timing: {disk-stall: 500ms, disk-stop: 4s}"]

@@ -14,13 +14,16 @@ struct PowerCutTests {
             let phase = plan.phase
             var cuts = 0
             var acknowledged = 0
+            var struck: Set<String> = []
             let last = try await DiskTrial.forEachCall(step: plan.step) { at in
                 for seed in 1...plan.seeds {
                     let mixed = UInt64(at * 8 + seed)
                     let trial = try DiskTrial(DiskFault(kind: .cut, at: at, seed: mixed), phase)
                     defer { trial.remove() }
                     try await trial.run()
-                    let isStruck = try !trial.struck().isEmpty
+                    let calls = try trial.struck()
+                    let isStruck = !calls.isEmpty
+                    struck.formUnion(calls.map(\.path))
                     let words = try trial.words
                     let unstruckCode: Int32? = phase == .stop ? 0 : nil
                     #expect(trial.code == (isStruck ? DiskFault.cutCode : unstruckCode), "\(words)")
@@ -39,6 +42,7 @@ struct PowerCutTests {
                 """
             )
             #expect(cuts >= plan.casesMin)
+            #expect(phase != .checkpoint || struck.contains("/log.db"), "\(struck)")
         }
     }
 }

@@ -24,7 +24,7 @@ enum kind { NONE, ERROR, LATE, LOST, HANG, CUT };
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-static const char *directory, *armed_path, *report_path, *room_path;
+static const char *directory, *armed_path, *report_path, *room_path, *only_call;
 static enum kind kind;
 static long at, calls, milliseconds;
 static int error_number = EIO, forever, is_armed;
@@ -65,6 +65,7 @@ static void start(void) {
     armed_path = word("DISK_FAULT_ARMED");
     report_path = word("DISK_FAULT_REPORT");
     room_path = word("DISK_FAULT_ROOM");
+    only_call = word("DISK_FAULT_CALL");
     forever = word("DISK_FAULT_FOREVER") != NULL;
     is_armed = armed_path == NULL;
     const char *value;
@@ -357,7 +358,7 @@ static void report(const char *call, const char *path) {
 // Counts a call, under the lock; whether it is struck. A power cut does not return.
 static int strikes(const char *call, const char *path) {
     if (!is_armed) is_armed = access(armed_path, F_OK) == 0;
-    if (!is_armed) return 0;
+    if (!is_armed || (only_call && strcmp(call, only_call))) return 0;
     calls++;
     if (calls != at && !(forever && calls > at && at > 0)) return 0;
     report(call, path);

@@ -60,7 +60,6 @@ struct LogStoreTests {
     private func smallRule(_ random: inout SeededRandom) -> CleaningRule {
         CleaningRule(
             obsoleteBytesMin: 2_000 + random.below(20_000),
-            pace: random.below(3),
             readBytesMax: 100 + random.below(8_000),
             removedRowsMax: 1 + random.below(30),
             removedBytesMax: 500 + random.below(20_000)
@@ -150,7 +149,6 @@ struct LogStoreTests {
             let store = try start(directory, groups: 2).store
             store.cleaning = CleaningRule(
                 obsoleteBytesMin: 1_000,
-                pace: 0,
                 readBytesMax: 300,
                 removedRowsMax: 2,
                 removedBytesMax: 999

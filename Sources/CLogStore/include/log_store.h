@@ -14,5 +14,5 @@ void log_store_count_wal_pages(void *connection, int *pages);
 
 /// Brings these bytes of a file to the disk and waits for it, without the metadata and without a flush of the
 /// disk's own memory: it makes nothing durable, but leaves less to do for the sync that does. Returns 0, or -1
-/// with `errno`; 0 too where the system has no such call.
+/// with `errno`; 0 too where the system has no such call, or a sandbox forbids it.
 int log_store_write_back(int file, int64_t offset, int64_t count);

@@ -1,6 +1,6 @@
 // The thread that stores batches. While one store syncs, the batches of all reactors collect; the
-// next store takes them all, with one sync. No timers. The journal is cleaned here too, in slices
-// with a pause between them: a commit that comes meanwhile waits.
+// next store takes them all, with one sync. No timers. The journal is cleaned here too, in slices,
+// with pauses between them while something is stored: a commit that comes meanwhile waits.
 //
 // While the disk has no room the batches wait, and to the core it is as if the disk hung: leaders
 // step down, nothing is acknowledged. A write that failed for want of room would end the node.
@@ -39,6 +39,7 @@ final class DiskThread: @unchecked Sendable {
     private let keys: NodeKeys
     private let pool: NIOThreadPool
     private let state = NIOLockedValueBox(State())
+    private var lastStore = Instant.zero
     private var lastSlice = Instant.zero
     private var nextLook = Instant.zero
 
@@ -80,33 +81,53 @@ final class DiskThread: @unchecked Sendable {
         state.withLockedValue { DiskWatch.Place(store: $0.stores, isBusy: $0.isRunning) }
     }
 
+    /// What the thread does next.
+    private struct Task {
+        var batches: [DiskBatch]
+        var cleans: Bool
+    }
+
     private func work() {
         while true {
             guard hasRoom() else { return state.withLockedValue { $0.isRunning = false } }
-            let isSliceDue =
-                MonotonicClock.now() >= lastSlice.advanced(by: Limits.cleaningInterval)
-            let work: (batches: [DiskBatch], mayClean: Bool)? = state.withLockedValue { state in
-                let mayClean = isSliceDue && state.isCleaningWanted && !state.isClosing
-                if state.waiting.isEmpty, !mayClean {
-                    state.isRunning = false
-                    return nil
-                }
-                state.stores += 1
-                let batches = Self.takeFirst(of: &state.waiting)
-                state.isCleaningWanted = !batches.isEmpty || !mayClean
-                return (batches, mayClean)
-            }
-            guard let work else { return }
+            guard let task = nextTask() else { return }
             do {
-                if !work.batches.isEmpty {
-                    try store.store(work.batches.map { (group: $0.group, batch: $0.batch) })
-                    report(work.batches)
+                if !task.batches.isEmpty {
+                    try store.store(task.batches.map { (group: $0.group, batch: $0.batch) })
+                    report(task.batches)
+                    lastStore = MonotonicClock.now()
                 }
-                if work.mayClean { try clean() }
+                if task.cleans { try clean() }
+                // Who waited has been told.
+                try store.checkpointIfDue()
             } catch {
                 fatal(FatalReason(error))
             }
         }
+    }
+
+    /// Nil where there is nothing to do now: the thread rests.
+    private func nextTask() -> Task? {
+        let mayClean = isSliceDue
+        return state.withLockedValue { state in
+            let cleans = mayClean && state.isCleaningWanted && !state.isClosing
+            guard cleans || !state.waiting.isEmpty else {
+                state.isRunning = false
+                return nil
+            }
+            state.stores += 1
+            let batches = Self.takeFirst(of: &state.waiting)
+            state.isCleaningWanted = !batches.isEmpty || !cleans
+            return Task(batches: batches, cleans: cleans)
+        }
+    }
+
+    /// One after another while nothing is stored; a moment in which nothing waits says little, since
+    /// clients that wait for their answers leave many.
+    private var isSliceDue: Bool {
+        let now = MonotonicClock.now()
+        return now >= lastStore.advanced(by: Limits.cleaningInterval)
+            || now >= lastSlice.advanced(by: Limits.cleaningInterval) || store.isCleaningUrgent
     }
 
     /// Looks at the disk if the last look was long ago.

@@ -4,6 +4,7 @@
 //
 //     DISK_FAULT_DIRECTORY  what is watched: an absolute path. Without it nothing is.
 //     DISK_FAULT_ARMED      a file; calls count from the moment it exists. Without it, from the start.
+//     DISK_FAULT_CALL       calls of that name only count.
 //     DISK_FAULT_AT         the number of the call that it happens at, from 1.
 //     DISK_FAULT_KIND       error    the call does nothing and fails
 //                           late     the call is done, and then fails: what reached the disk is unknown

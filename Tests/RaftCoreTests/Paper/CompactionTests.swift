@@ -51,6 +51,17 @@ struct CompactionTests {
         #expect(cluster[1].snapshot.position.index == LogIndex(21))
     }
 
+    @Test("what a snapshot stands for gives its memory back in the turns that follow")
+    func memory() {
+        var cluster = Self.cluster { $0.trailingEntries = 0 }
+        cluster.commit(2_000)
+        cluster.snapshot(1)
+        #expect(cluster[1].log.count == 0)
+        #expect(!cluster[1].log.isReleased)
+        cluster.tick(NodeID(1), count: 5)
+        #expect(cluster[1].log.isReleased)
+    }
+
     /// Each entry but the first, the empty one of the leader, has one byte.
     @Test("the trailing window is bounded in bytes too", arguments: [0, 1, 7])
     func trailingBytes(bytes: Int) {
