@@ -37,7 +37,8 @@ package enum CodecVersion: UInt8, Hashable, Comparable, Sendable {
     /// The first version that can say `body`.
     init(neededBy body: Message.Body) {
         switch body {
-        case .snapshotChunk, .snapshotResponse, .fingerprint, .voiceRequest, .voiceResponse:
+        case .snapshotChunk, .snapshotResponse, .fingerprint, .voiceRequest, .voiceResponse,
+            .homecomingRequest, .homecomingResponse:
             self = .v2
         case .appendRequest(let request):
             self = request.entries.contains(where: \.isMembership) ? .v2 : .v1

@@ -74,7 +74,7 @@ package struct FrameEncoder: Sendable {
             return .keptBack
         case .preVoteRequest, .preVoteResponse, .voteRequest, .voteResponse, .appendRequest,
             .appendResponse, .timeoutNow, .snapshotChunk, .snapshotResponse, .fingerprint,
-            .voiceRequest, .voiceResponse:
+            .voiceRequest, .voiceResponse, .homecomingRequest, .homecomingResponse:
             if version == .v1, CodecVersion(neededBy: message.body) > .v1 { return .inexpressible }
             write(message, group, version, into: &buffer)
             return .written

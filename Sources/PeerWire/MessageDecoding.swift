@@ -60,6 +60,13 @@ extension ByteReader {
         case .voiceResponse:
             let token = try readUInt64()
             return .voiceResponse(VoiceResponse(token: token, last: try readIndex()))
+        case .homecomingRequest:
+            return .homecomingRequest(HomecomingRequest(token: try readUInt64()))
+        case .homecomingResponse:
+            let token = try readUInt64()
+            return .homecomingResponse(
+                HomecomingResponse(token: token, acknowledged: try readIndex())
+            )
         }
     }
 

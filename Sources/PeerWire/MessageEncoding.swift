@@ -63,6 +63,11 @@ extension ByteWriter {
         case .voiceResponse(let response):
             write(response.token)
             writeVarint(response.last.rawValue)
+        case .homecomingRequest(let request):
+            write(request.token)
+        case .homecomingResponse(let response):
+            write(response.token)
+            writeVarint(response.acknowledged.rawValue)
         }
     }
 

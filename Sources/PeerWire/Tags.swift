@@ -34,6 +34,8 @@ enum BodyTag: UInt8 {
     case fingerprint = 12
     case voiceRequest = 13
     case voiceResponse = 14
+    case homecomingRequest = 15
+    case homecomingResponse = 16
 
     init(_ body: Message.Body) {
         self =
@@ -52,6 +54,8 @@ enum BodyTag: UInt8 {
             case .fingerprint: .fingerprint
             case .voiceRequest: .voiceRequest
             case .voiceResponse: .voiceResponse
+            case .homecomingRequest: .homecomingRequest
+            case .homecomingResponse: .homecomingResponse
             }
     }
 

@@ -112,6 +112,15 @@ package enum Violation: Hashable, Sendable {
     case secondLeader(NodeID, Term)
 }
 
+/// This node has less than it has acknowledged: its disk, or somebody who put an old image of it
+/// back, has lost the rest.
+package struct Loss: Hashable, Sendable {
+    /// The highest entry that the leader knows it to have acknowledged.
+    package var acknowledged: LogIndex
+    /// What it has.
+    package var durable: LogIndex
+}
+
 /// A proposal that stands in the leader's log.
 package struct Accepted: Hashable, Sendable {
     package var token: ProposalToken
@@ -150,6 +159,8 @@ package struct Effects: Sendable {
     package var restore: SnapshotMark?
     /// What other nodes, and this one, say of their machines. For a leader.
     package var fingerprints: [(node: NodeID, fingerprint: Fingerprint)] = []
+    /// Found out just now. The node is mute until it has it again.
+    package var loss: Loss?
     package var violation: Violation?
 
     package init() {}
@@ -170,6 +181,7 @@ package struct Effects: Sendable {
         isSnapshotWanted = false
         restore = nil
         fingerprints.removeAll(keepingCapacity: true)
+        loss = nil
         violation = nil
     }
 }

@@ -10,6 +10,7 @@ extension RaftNode {
             tickLeader(&effects)
         case .follower, .preCandidate, .candidate:
             if electionElapsed >= electionTimeout { electionTimedOut(&effects) }
+            askWhatIsLost(&effects)
             askForVoice(&effects)
         }
         if durability.inFlight != nil { durability.ticksInFlight += 1 }

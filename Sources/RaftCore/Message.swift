@@ -31,6 +31,8 @@ package struct Message: Hashable, Sendable {
         case fingerprint(Fingerprint)
         case voiceRequest(VoiceRequest)
         case voiceResponse(VoiceResponse)
+        case homecomingRequest(HomecomingRequest)
+        case homecomingResponse(HomecomingResponse)
     }
 }
 
@@ -187,6 +189,25 @@ package struct VoiceResponse: Hashable, Sendable {
     package init(token: UInt64, last: LogIndex) {
         self.token = token
         self.last = last
+    }
+}
+
+/// A node that has started asks the leader what it had acknowledged before (`Voice.swift`).
+package struct HomecomingRequest: Hashable, Sendable {
+    /// Told again with the answer.
+    package var token: UInt64
+
+    package init(token: UInt64) { self.token = token }
+}
+
+package struct HomecomingResponse: Hashable, Sendable {
+    package var token: UInt64
+    /// The highest entry of this leader's log that the asker has ever acknowledged to it.
+    package var acknowledged: LogIndex
+
+    package init(token: UInt64, acknowledged: LogIndex) {
+        self.token = token
+        self.acknowledged = acknowledged
     }
 }
 

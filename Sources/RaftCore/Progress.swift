@@ -112,7 +112,11 @@ package struct Progress: Hashable, Sendable {
         case .probe:
             // Only the answer to the one probe in flight counts; others are late repeats.
             guard previous == next.previous else { return }
-            next = max(min(previous, agreement.next), match.next)
+            let retry = max(min(previous, agreement.next), match.next)
+            // Where it lacks what it has acknowledged the same would be answered, again and again:
+            // the probe waits for a heartbeat's answer.
+            guard retry < next else { return }
+            next = retry
             state = .probe(.ready)
         case .snapshot:
             return

@@ -70,6 +70,8 @@ package struct RaftNode: Sendable {
     var incoming: IncomingSnapshot?
     /// Set in a node that has lost a part of its log.
     var lostVoice: LostVoice?
+    /// Set until a leader has said whether this node has lost something without knowing it.
+    var homecoming: Homecoming?
 
     var durability: Durability
     var lastReported: Leadership
@@ -111,7 +113,11 @@ package struct RaftNode: Sendable {
         quorum = Quorum(history.current)
         random = SplitMix64(state: configuration.seed)
         electionTimeout = configuration.electionTicks
-        if hardState.isMute { lostVoice = LostVoice(token: random.next(), agreed: commit) }
+        if hardState.isMute {
+            lostVoice = LostVoice(token: random.next(), agreed: commit)
+        } else if hardState.term > .zero {
+            homecoming = Homecoming(token: configuration.seed)
+        }
         now = startedAt
         // Section 6.4.1: it may have heard a leader just before it stopped.
         promiseEnd = startedAt.advanced(by: configuration.promise)

@@ -35,7 +35,8 @@ extension RaftNode {
         case .appendRequest, .heartbeat, .snapshotChunk:
             becomeFollower(term: message.term, leader: message.from)
         case .preVoteResponse, .voteResponse, .appendResponse, .heartbeatResponse, .timeoutNow,
-            .snapshotResponse, .fingerprint, .voiceRequest, .voiceResponse:
+            .snapshotResponse, .fingerprint, .voiceRequest, .voiceResponse, .homecomingRequest,
+            .homecomingResponse:
             becomeFollower(term: message.term, leader: nil)
         }
         return true
@@ -63,7 +64,7 @@ extension RaftNode {
             // The voters may be terms behind the asker; the answer names the term it is about.
             countPreVote(response, from: message.from, &effects)
         case .voteResponse, .appendResponse, .heartbeatResponse, .timeoutNow, .snapshotResponse,
-            .fingerprint, .voiceRequest, .voiceResponse:
+            .fingerprint, .voiceRequest, .voiceResponse, .homecomingRequest, .homecomingResponse:
             break
         }
     }
@@ -102,6 +103,10 @@ extension RaftNode {
             answerVoice(request, from: message.from, &effects)
         case .voiceResponse(let response):
             takeVoice(response, from: message.from)
+        case .homecomingRequest(let request):
+            answerHomecoming(request, from: message.from, &effects)
+        case .homecomingResponse(let response):
+            takeHomecoming(response, from: message.from, &effects)
         }
     }
 

@@ -19,6 +19,20 @@
 // acknowledges while it is mute, it holds.
 //
 // An answer counts in the process that asked: one of before was made before the last loss.
+//
+// A node may also have lost something and not know it: an old image of its whole directory was put
+// back, or a disk said "synced" and forgot. So each node that starts asks the first leader that it
+// hears how much of that leader's log it has acknowledged, and is mute where that is more than it
+// has. No leader, or none that remembers, and nothing is noticed: the rule makes such a loss
+// harmless while the leader of before is there, not always.
+
+/// The question of a node that has started, and believes that it has all that it had.
+struct Homecoming: Hashable, Sendable {
+    /// Names this process's question: its seed.
+    let token: UInt64
+    /// Ticks until it is asked again.
+    var rest = 0
+}
 
 /// What a mute node knows of its way back.
 struct LostVoice: Hashable, Sendable {
@@ -53,6 +67,50 @@ extension RaftNode {
         guard let agreed = lostVoice?.agreed else { return }
         lostVoice?.agreed = max(agreed, index)
     }
+
+    // MARK: Losses of which the node does not know
+
+    /// Called each tick.
+    mutating func askWhatIsLost(_ effects: inout Effects) {
+        guard var asking = homecoming, role == .follower, let leader else { return }
+        asking.rest -= 1
+        if asking.rest <= 0 {
+            asking.rest = configuration.electionTicks
+            let request = HomecomingRequest(token: asking.token)
+            effects.send.append(envelope(to: leader, .homecomingRequest(request)))
+        }
+        homecoming = asking
+    }
+
+    /// At the leader. What it believes stays as it is: this answer may not arrive, and a node that
+    /// is mute asks otherwise.
+    mutating func answerHomecoming(
+        _ request: HomecomingRequest,
+        from follower: NodeID,
+        _ effects: inout Effects
+    ) {
+        guard role == .leader, let index = progressIndex(of: follower) else { return }
+        let acknowledged = progress[index].match
+        let response = HomecomingResponse(token: request.token, acknowledged: acknowledged)
+        effects.send.append(envelope(to: follower, .homecomingResponse(response)))
+    }
+
+    /// What this process has acknowledged, it has: only a process before it can have had more.
+    mutating func takeHomecoming(
+        _ response: HomecomingResponse,
+        from sender: NodeID,
+        _ effects: inout Effects
+    ) {
+        guard let asking = homecoming, asking.token == response.token, sender == leader else {
+            return
+        }
+        homecoming = nil
+        guard response.acknowledged > log.durable else { return }
+        lostVoice = LostVoice(token: random.next(), agreed: commit)
+        effects.loss = Loss(acknowledged: response.acknowledged, durable: log.durable)
+    }
+
+    // MARK: Losses of which it does
 
     /// Called each tick. The question also tells a leader that still believes in what was lost.
     mutating func askForVoice(_ effects: inout Effects) {

@@ -292,6 +292,7 @@ package struct Replica: Sendable {
     ) {
         forwardRaftEffects(&effects)
         if let violation = raftEffects.violation { stop(.violation(violation)) }
+        if let loss = raftEffects.loss { effects.loss = loss }
         if let mark = raftEffects.restore { restore(mark, &effects) }
         if let through = raftEffects.applyThrough { committed = through }
         applyCommitted(&effects)

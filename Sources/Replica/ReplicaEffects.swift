@@ -67,6 +67,9 @@ package struct ReplicaEffects: Sendable {
     /// Machines differ after this entry, and too few have spoken to say which of them is right. The
     /// operator should know: start who is down, and do not replace anybody before.
     package var dispute: LogIndex?
+    /// This replica turned out to have less than it had acknowledged. It does not vote until it has
+    /// it again.
+    package var loss: Loss?
     /// More is left to do than one turn may: end another turn soon, even without an input.
     package var isUnfinished = false
     /// Stop the node at once. Nothing else stands here then.
@@ -89,6 +92,7 @@ package struct ReplicaEffects: Sendable {
         fetch.removeAll(keepingCapacity: true)
         chunks.removeAll(keepingCapacity: true)
         dispute = nil
+        loss = nil
         isUnfinished = false
         stop = nil
     }

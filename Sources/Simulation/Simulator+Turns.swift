@@ -194,6 +194,10 @@ extension Simulator {
         for fetch in effects.fetch { process.steps.append(.fetch(fetch)) }
         for chunk in effects.chunks { process.steps.append(.keep(chunk)) }
         if let cut = effects.cut { process.steps.append(.cut(cut)) }
+        if let loss = effects.loss, !node.isImpostor {
+            // Every loss of these disks is noticed at the start.
+            return fail("\(node.number) believes that it has lost \(loss.acknowledged.rawValue)")
+        }
         if effects.isUnfinished { process.inbox.append(.nothing) }
         if let leadership = effects.leadership { report(leadership, node) }
         if let membership = effects.membership { report(membership, node) }

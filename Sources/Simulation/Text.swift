@@ -34,6 +34,8 @@ extension Message.Body {
         case .fingerprint(let fingerprint): "fingerprint after \(fingerprint.index.rawValue)"
         case .voiceRequest(let request): "voice? agreed \(request.agreed.rawValue)"
         case .voiceResponse(let response): "voice from \(response.last.rawValue)"
+        case .homecomingRequest: "what had I?"
+        case .homecomingResponse(let response): "you had \(response.acknowledged.rawValue)"
         }
     }
 }

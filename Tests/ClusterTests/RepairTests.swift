@@ -87,6 +87,38 @@ struct RepairTests {
         }
     }
 
+    @Test("an old image of the whole directory: the leaders remember, and nothing is missing")
+    func oldImage() async throws {
+        try await TestCluster.with(settings: Self.settings) { cluster in
+            let victim = "n2"
+            let path = cluster.data(victim)
+            let files = FileManager.default
+            try await write(0..<150, cluster)
+            try cluster.crash(victim)
+            try files.copyItem(atPath: path, toPath: path + ".image")
+            try cluster.start(victim)
+            try await cluster.waitUntilReady()
+            try await write(150..<400, cluster)
+            // Its own groups go to the others, who then know nothing of it.
+            try cluster.crash(victim)
+            try files.moveItem(atPath: path, toPath: path + ".newer")
+            try files.moveItem(atPath: path + ".image", toPath: path)
+            try cluster.start(victim)
+            let notice = "the disk holds less than this node has acknowledged"
+            try await cluster.wait(for: notice, from: victim)
+            try await waitForRepair(victim, cluster)
+            try await cluster.wait(for: "the log is whole again", from: victim)
+            try await write(400..<500, cluster)
+            try cluster.crash("n3")
+            try await cluster.wait {
+                let client = try RawClient(port: cluster.port(of: "n1"))
+                client.send(command: ["SET", "probe", "1"])
+                return client.line() == "+OK"
+            }
+            try expect(0..<500, cluster, at: victim)
+        }
+    }
+
     @Test("a majority that has lost its log elects nobody, and serves nothing")
     func majority() async throws {
         try await TestCluster.with(settings: Self.settings) { cluster in

@@ -89,6 +89,8 @@ func bodiesOfVersionTwo() -> [Message.Body] {
         .fingerprint(Fingerprint(index: LogIndex(700), value: .max)),
         .voiceRequest(VoiceRequest(token: .max, agreed: LogIndex(700))),
         .voiceResponse(VoiceResponse(token: 1, last: LogIndex(1 << 62))),
+        .homecomingRequest(HomecomingRequest(token: .max)),
+        .homecomingResponse(HomecomingResponse(token: 1, acknowledged: LogIndex(1 << 62))),
     ]
 }
 

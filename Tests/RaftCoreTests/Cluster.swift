@@ -54,6 +54,9 @@ struct Cluster {
     /// Bytes of each snapshot, all of them zero.
     var snapshotBytes = 1_000
     var installed = 0
+    /// What nodes found out to have lost. No disk here loses anything by itself.
+    var losses: [Loss] = []
+    var mayLose = false
     var failure: String?
     var steps = 0
     /// Disks that answer nothing while everything comes to rest, and keep no chunk at once.
@@ -151,6 +154,10 @@ struct Cluster {
         readable += effects.readable.map { ($0.token, $0.index, id, $0.validUntil) }
         unreadable.append(contentsOf: effects.unreadable)
         if let violation = effects.violation { fail("node \(id.rawValue): \(violation)") }
+        if let loss = effects.loss {
+            losses.append(loss)
+            if !mayLose { fail("node \(id.rawValue) believes to have lost something: \(loss)") }
+        }
         if let through = effects.applyThrough { apply(through, at: index) }
     }
 

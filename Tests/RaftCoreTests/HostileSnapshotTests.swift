@@ -125,7 +125,7 @@ struct HostileSnapshotTests {
         func place() -> LogPosition { position(random.chance(60) ? term : number(), number()) }
         func anyMembership() -> Membership { Membership(memberships[random.below(10)]) }
         let body: Message.Body
-        switch random.below(10) {
+        switch random.below(12) {
         case 0, 1, 2:
             body = .snapshotChunk(
                 SnapshotChunk(
@@ -160,6 +160,13 @@ struct HostileSnapshotTests {
             body = .voiceRequest(VoiceRequest(token: number(), agreed: LogIndex(number())))
         case 8:
             body = .voiceResponse(VoiceResponse(token: number(), last: LogIndex(number())))
+        case 9:
+            body = .homecomingRequest(HomecomingRequest(token: number()))
+        case 10:
+            let acknowledged = LogIndex(number())
+            body = .homecomingResponse(
+                HomecomingResponse(token: number(), acknowledged: acknowledged)
+            )
         default:
             body = .appendResponse(
                 random.chance(50)

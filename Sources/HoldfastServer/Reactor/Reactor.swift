@@ -335,6 +335,7 @@ final class Reactor: @unchecked Sendable {
         settleRemoval(from: group)
         if let leadership = group.effects.leadership { report(leadership, group) }
         if let index = group.effects.dispute { report(disputeAt: index, group) }
+        if let loss = group.effects.loss { report(loss, group) }
         carryOutChanges(group)
         carryOutSnapshots(group)
         carryOutBackups(group)
@@ -351,6 +352,20 @@ final class Reactor: @unchecked Sendable {
             the nodes that are down, and replace none before
             """,
             metadata: ["group": "\(group.id.rawValue)", "entry": "\(index.rawValue)"]
+        )
+    }
+
+    private func report(_ loss: Loss, _ group: LocalGroup) {
+        group.wasMute = true
+        node.logger.error(
+            """
+            the disk holds less than this node has acknowledged, as an old image of it would: this \
+            node does not vote until it has the rest again from the leader
+            """,
+            metadata: [
+                "group": "\(group.id.rawValue)", "acknowledged": "\(loss.acknowledged.rawValue)",
+                "durable": "\(loss.durable.rawValue)",
+            ]
         )
     }
 

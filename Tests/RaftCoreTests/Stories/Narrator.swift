@@ -103,6 +103,9 @@ enum Narrator {
         case .voiceRequest(let request):
             "I have lost what I had, but for your log through \(request.agreed.rawValue)"
         case .voiceResponse(let response): "my log ends at \(response.last.rawValue)"
+        case .homecomingRequest: "what had I acknowledged?"
+        case .homecomingResponse(let response):
+            "you had acknowledged \(response.acknowledged.rawValue)"
         }
     }
 
