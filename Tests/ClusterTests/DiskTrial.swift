@@ -11,8 +11,8 @@ struct StruckCall {
     var path: String
 
     /// A snapshot that cannot be written is made later, a node can do without its ballast, and a
-    /// stop whose checkpoint is done may leave the write-ahead log behind; the log and what is known
-    /// to be durable must be.
+    /// stop whose checkpoint is done may leave the write-ahead log behind; the log and what is
+    /// known to be durable must be.
     var isFatal: Bool {
         let isLeftBehind = call == "unlink" && path == "/log.db-wal"
         return !path.hasPrefix("/snapshots/") && path != "/ballast" && !isLeftBehind

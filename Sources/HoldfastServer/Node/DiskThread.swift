@@ -122,8 +122,8 @@ final class DiskThread: @unchecked Sendable {
         }
     }
 
-    /// One after another while nothing is stored; a moment in which nothing waits says little, since
-    /// clients that wait for their answers leave many.
+    /// One after another while nothing is stored; a moment in which nothing waits says little,
+    /// since clients that wait for their answers leave many.
     private var isSliceDue: Bool {
         let now = MonotonicClock.now()
         return now >= lastStore.advanced(by: Limits.cleaningInterval)

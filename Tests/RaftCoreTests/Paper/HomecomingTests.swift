@@ -36,8 +36,8 @@ struct HomecomingTests {
     private let two = NodeID(2)
     private let three = NodeID(3)
 
-    /// Node 1 leads; entries up to 9 are on nodes 1 and 3 alone, and committed. And node 3's disk as
-    /// it was with 5 of them.
+    /// Node 1 leads; entries up to 9 are on nodes 1 and 3 alone, and committed. And node 3's disk
+    /// as it was with 5 of them.
     private func group() -> (Cluster, MemoryDisk) {
         var cluster = Cluster(size: 3)
         cluster.mayLose = true
