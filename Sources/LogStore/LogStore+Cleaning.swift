@@ -77,12 +77,12 @@ extension LogStore {
         case unfinished
     }
 
-    /// Whether half of what a step can remove was stored since the last one: the cleaner must be
-    /// faster than the stores, since steps that carry or move remove nothing.
+    /// Whether a quarter of what a step can remove was stored since the last one: the cleaner must
+    /// be faster than the stores, since steps that carry or move remove nothing.
     package var isCleaningUrgent: Bool {
         let rows = statistics.rows - statisticsAtCleaning.rows
         let bytes = statistics.bytes - statisticsAtCleaning.bytes
-        return 2 * rows >= cleaning.removedRowsMax || 2 * bytes >= cleaning.removedBytesMax
+        return 4 * rows >= cleaning.removedRowsMax || 4 * bytes >= cleaning.removedBytesMax
     }
 
     /// Does one bounded step, if there is one to do. To be called between stores, after some; costs

@@ -65,7 +65,7 @@ extension ByteReader {
         case .homecomingResponse:
             let token = try readUInt64()
             return .homecomingResponse(
-                HomecomingResponse(token: token, acknowledged: try readIndex())
+                HomecomingResponse(token: token, acknowledged: try readPosition())
             )
         }
     }

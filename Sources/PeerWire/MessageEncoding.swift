@@ -67,7 +67,7 @@ extension ByteWriter {
             write(request.token)
         case .homecomingResponse(let response):
             write(response.token)
-            writeVarint(response.acknowledged.rawValue)
+            write(response.acknowledged)
         }
     }
 

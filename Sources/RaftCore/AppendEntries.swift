@@ -87,7 +87,7 @@ extension RaftNode {
     ) {
         // The leader sends no more than it knows this log to share with its own. A log that lost
         // its end since then must not commit past it, nor what it had there before.
-        advanceCommit(to: min(heartbeat.commit, lostVoice?.agreed ?? log.last.index))
+        advanceCommit(to: min(heartbeat.commit, believed))
         let answer = HeartbeatResponse(round: heartbeat.round)
         effects.send.append(envelope(to: sender, .heartbeatResponse(answer)))
     }

@@ -117,7 +117,7 @@ package enum Violation: Hashable, Sendable {
 package struct Loss: Hashable, Sendable {
     /// The highest entry that the leader knows it to have acknowledged.
     package var acknowledged: LogIndex
-    /// What it has.
+    /// The last entry that it has on its disk, be it that leader's or another.
     package var durable: LogIndex
 }
 

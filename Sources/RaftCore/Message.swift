@@ -192,7 +192,7 @@ package struct VoiceResponse: Hashable, Sendable {
     }
 }
 
-/// A node that has started asks the leader what it had acknowledged before (`Voice.swift`).
+/// A node asks a leader that it has begun to follow what it had acknowledged to it (`Voice.swift`).
 package struct HomecomingRequest: Hashable, Sendable {
     /// Told again with the answer.
     package var token: UInt64
@@ -202,10 +202,11 @@ package struct HomecomingRequest: Hashable, Sendable {
 
 package struct HomecomingResponse: Hashable, Sendable {
     package var token: UInt64
-    /// The highest entry of this leader's log that the asker has ever acknowledged to it.
-    package var acknowledged: LogIndex
+    /// The highest entry of this leader's log that the asker has acknowledged to it and not said to
+    /// have lost since. Its term is 0 where the leader's log begins later.
+    package var acknowledged: LogPosition
 
-    package init(token: UInt64, acknowledged: LogIndex) {
+    package init(token: UInt64, acknowledged: LogPosition) {
         self.token = token
         self.acknowledged = acknowledged
     }

@@ -70,7 +70,7 @@ package struct RaftNode: Sendable {
     var incoming: IncomingSnapshot?
     /// Set in a node that has lost a part of its log.
     var lostVoice: LostVoice?
-    /// Set until a leader has said whether this node has lost something without knowing it.
+    /// Set in a node that has not.
     var homecoming: Homecoming?
 
     var durability: Durability
@@ -115,8 +115,8 @@ package struct RaftNode: Sendable {
         electionTimeout = configuration.electionTicks
         if hardState.isMute {
             lostVoice = LostVoice(token: random.next(), agreed: commit)
-        } else if hardState.term > .zero {
-            homecoming = Homecoming(token: configuration.seed)
+        } else {
+            homecoming = Homecoming(token: configuration.seed, agreed: commit)
         }
         now = startedAt
         // Section 6.4.1: it may have heard a leader just before it stopped.

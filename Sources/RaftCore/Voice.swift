@@ -21,17 +21,27 @@
 // An answer counts in the process that asked: one of before was made before the last loss.
 //
 // A node may also have lost something and not know it: an old image of its whole directory was put
-// back, or a disk said "synced" and forgot. So each node that starts asks the first leader that it
-// hears how much of that leader's log it has acknowledged, and is mute where that is more than it
-// has. No leader, or none that remembers, and nothing is noticed: the rule makes such a loss
-// harmless while the leader of before is there, not always.
+// back, or a disk said "synced" and forgot. So each node asks each leader that it follows what it
+// has acknowledged to it, and is mute where it has not got that. Until it is answered, a heartbeat
+// commits nothing but what is known to be equal in both logs. Where no leader is left that
+// remembers, nothing is noticed; and as such a node has forgotten terms too, the proof above is not
+// for it: the question makes a loss harmless mostly, not always.
 
-/// The question of a node that has started, and believes that it has all that it had.
+/// The question of a node that believes that it has all that it had.
 struct Homecoming: Hashable, Sendable {
     /// Names this process's question: its seed.
     let token: UInt64
+    /// Up to where this log is known to be that of the term's leader.
+    var agreed: LogIndex
+    /// The term's leader has answered.
+    var isAnswered = false
     /// Ticks until it is asked again.
     var rest = 0
+
+    init(token: UInt64, agreed: LogIndex) {
+        self.token = token
+        self.agreed = agreed
+    }
 }
 
 /// What a mute node knows of its way back.
@@ -60,19 +70,32 @@ extension RaftNode {
         lostVoice?.agreed = commit
         lostVoice?.target = nil
         lostVoice?.rest = 0
+        homecoming?.agreed = commit
+        homecoming?.isAnswered = false
+        homecoming?.rest = 0
     }
 
     /// This log is the leader's up to `index`.
     mutating func agree(through index: LogIndex) {
-        guard let agreed = lostVoice?.agreed else { return }
-        lostVoice?.agreed = max(agreed, index)
+        if let agreed = lostVoice?.agreed { lostVoice?.agreed = max(agreed, index) }
+        if let agreed = homecoming?.agreed { homecoming?.agreed = max(agreed, index) }
+    }
+
+    /// Up to where this log may be taken for the leader's, as far as this node has said so in this
+    /// term: beyond it may stand what was replaced before the loss.
+    var believed: LogIndex {
+        if let lostVoice { return lostVoice.agreed }
+        guard let homecoming, !homecoming.isAnswered else { return log.last.index }
+        return homecoming.agreed
     }
 
     // MARK: Losses of which the node does not know
 
     /// Called each tick.
     mutating func askWhatIsLost(_ effects: inout Effects) {
-        guard var asking = homecoming, role == .follower, let leader else { return }
+        guard var asking = homecoming, !asking.isAnswered, role == .follower, let leader else {
+            return
+        }
         asking.rest -= 1
         if asking.rest <= 0 {
             asking.rest = configuration.electionTicks
@@ -90,12 +113,14 @@ extension RaftNode {
         _ effects: inout Effects
     ) {
         guard role == .leader, let index = progressIndex(of: follower) else { return }
-        let acknowledged = progress[index].match
+        progress[index].isActive = true
+        let match = progress[index].match
+        let acknowledged = LogPosition(term: log.term(at: match) ?? .zero, index: match)
         let response = HomecomingResponse(token: request.token, acknowledged: acknowledged)
         effects.send.append(envelope(to: follower, .homecomingResponse(response)))
     }
 
-    /// What this process has acknowledged, it has: only a process before it can have had more.
+    /// What this process has acknowledged, it has: only a process before it can have had it.
     mutating func takeHomecoming(
         _ response: HomecomingResponse,
         from sender: NodeID,
@@ -104,17 +129,30 @@ extension RaftNode {
         guard let asking = homecoming, asking.token == response.token, sender == leader else {
             return
         }
+        guard !holds(response.acknowledged) else {
+            homecoming?.isAnswered = true
+            return
+        }
         homecoming = nil
-        guard response.acknowledged > log.durable else { return }
-        lostVoice = LostVoice(token: random.next(), agreed: commit)
-        effects.loss = Loss(acknowledged: response.acknowledged, durable: log.durable)
+        lostVoice = LostVoice(token: random.next(), agreed: asking.agreed)
+        effects.loss = Loss(acknowledged: response.acknowledged.index, durable: log.durable)
+    }
+
+    /// Whether that entry is here, durably. An image may have another one in its place.
+    private func holds(_ position: LogPosition) -> Bool {
+        guard log.durable >= position.index else { return false }
+        let isCompacted = position.index <= log.base.index || position.term == .zero
+        return isCompacted || log.contains(position)
     }
 
     // MARK: Losses of which it does
 
-    /// Called each tick. The question also tells a leader that still believes in what was lost.
+    /// Called each tick. The question also tells a leader that still believes in what was lost, and
+    /// who then does no more: so it waits until this node's disk knows that it is mute.
     mutating func askForVoice(_ effects: inout Effects) {
-        guard var lost = lostVoice, role == .follower, let leader else { return }
+        guard var lost = lostVoice, durability.stored.isMute, role == .follower, let leader else {
+            return
+        }
         lost.rest -= 1
         if lost.rest <= 0 {
             lost.rest = configuration.electionTicks
@@ -149,5 +187,6 @@ extension RaftNode {
             log.durable >= target
         else { return }
         lostVoice = nil
+        homecoming = Homecoming(token: configuration.seed, agreed: lost.agreed)
     }
 }

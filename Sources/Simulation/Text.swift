@@ -35,7 +35,7 @@ extension Message.Body {
         case .voiceRequest(let request): "voice? agreed \(request.agreed.rawValue)"
         case .voiceResponse(let response): "voice from \(response.last.rawValue)"
         case .homecomingRequest: "what had I?"
-        case .homecomingResponse(let response): "you had \(response.acknowledged.rawValue)"
+        case .homecomingResponse(let response): "you had \(response.acknowledged.text)"
         }
     }
 }

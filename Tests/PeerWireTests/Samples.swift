@@ -90,7 +90,7 @@ func bodiesOfVersionTwo() -> [Message.Body] {
         .voiceRequest(VoiceRequest(token: .max, agreed: LogIndex(700))),
         .voiceResponse(VoiceResponse(token: 1, last: LogIndex(1 << 62))),
         .homecomingRequest(HomecomingRequest(token: .max)),
-        .homecomingResponse(HomecomingResponse(token: 1, acknowledged: LogIndex(1 << 62))),
+        .homecomingResponse(HomecomingResponse(token: 1, acknowledged: position)),
     ]
 }
 

@@ -213,7 +213,8 @@ struct VersionTests {
     func strictReader() throws {
         let decoder = FrameDecoder(cluster: cluster)
         // Relabelled as version 1: the first tag that it does not know is what it names.
-        let tags: [UInt8] = [2, 10, 10, 11, 12]
+        let tags: [UInt8] = [2, 10, 10, 11, 12, 13, 14, 15, 16]
+        #expect(bodiesOfVersionTwo().count == tags.count)
         for (body, tag) in zip(bodiesOfVersionTwo(), tags) {
             var relabelled = bytes([.message(GroupID(1), message(body))], .v2)
             relabelled[8] = 1

@@ -82,7 +82,7 @@ final class DiskThread: @unchecked Sendable {
     }
 
     /// What the thread does next.
-    private struct Task {
+    private struct Work {
         var batches: [DiskBatch]
         var cleans: Bool
     }
@@ -90,14 +90,14 @@ final class DiskThread: @unchecked Sendable {
     private func work() {
         while true {
             guard hasRoom() else { return state.withLockedValue { $0.isRunning = false } }
-            guard let task = nextTask() else { return }
+            guard let next = nextWork() else { return }
             do {
-                if !task.batches.isEmpty {
-                    try store.store(task.batches.map { (group: $0.group, batch: $0.batch) })
-                    report(task.batches)
+                if !next.batches.isEmpty {
+                    try store.store(next.batches.map { (group: $0.group, batch: $0.batch) })
+                    report(next.batches)
                     lastStore = MonotonicClock.now()
                 }
-                if task.cleans { try clean() }
+                if next.cleans { try clean() }
                 // Who waited has been told.
                 try store.checkpointIfDue()
             } catch {
@@ -107,7 +107,7 @@ final class DiskThread: @unchecked Sendable {
     }
 
     /// Nil where there is nothing to do now: the thread rests.
-    private func nextTask() -> Task? {
+    private func nextWork() -> Work? {
         let mayClean = isSliceDue
         return state.withLockedValue { state in
             let cleans = mayClean && state.isCleaningWanted && !state.isClosing
@@ -118,7 +118,7 @@ final class DiskThread: @unchecked Sendable {
             state.stores += 1
             let batches = Self.takeFirst(of: &state.waiting)
             state.isCleaningWanted = !batches.isEmpty || !cleans
-            return Task(batches: batches, cleans: cleans)
+            return Work(batches: batches, cleans: cleans)
         }
     }
 

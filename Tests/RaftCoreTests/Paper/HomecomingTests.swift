@@ -13,6 +13,12 @@ extension Cluster {
         restart(NodeID(id))
     }
 
+    fileprivate mutating func transfer(to id: NodeID) {
+        guard let leader else { return }
+        step(leader, .transferLeadership(to: id))
+        run(ticks: 5)
+    }
+
     fileprivate func disk(of id: UInt64) -> MemoryDisk { members[index(of: NodeID(id))].disk }
 }
 
@@ -134,21 +140,105 @@ struct HomecomingTests {
     @Test("an answer to another process, or from who does not lead, says nothing")
     func foreignAnswer() {
         var (cluster, _) = group()
-        cluster.mayLose = false
         cluster.losing = { $0.isAnswer || $0.isQuestion }
         cluster.crash(three)
         cluster.restart(three)
         cluster.run(ticks: 12)
         let term = cluster[1].term.rawValue
-        let answer = HomecomingResponse(token: 1, acknowledged: LogIndex(90))
+        let token = cluster[3].configuration.seed
         cluster.losing = nil
-        for sender in [1, 2] as [UInt64] {
-            cluster.network = [
-                message(from: sender, to: 3, term: term, .homecomingResponse(answer))
-            ]
+        func answer(_ token: UInt64, from sender: UInt64) {
+            let more = HomecomingResponse(token: token, acknowledged: position(term, 90))
+            cluster.network = [message(from: sender, to: 3, term: term, .homecomingResponse(more))]
             cluster.deliver(at: 0)
         }
+        answer(token + 1, from: 1)
+        answer(token, from: 2)
         #expect(!cluster[3].isMute)
+        answer(token, from: 1)
+        #expect(cluster[3].isMute)
+        #expect(cluster.failure == nil)
+    }
+
+    /// Node 3's disk as it was with entries 5 to 9 of a leader who never committed them; since then
+    /// others were committed in their place, up to 9.
+    private func groupWithAnotherTail() -> (Cluster, MemoryDisk) {
+        var cluster = Cluster(size: 3)
+        cluster.mayLose = true
+        cluster.campaign(three)
+        cluster.commit(2, at: 3)
+        cluster.isolate(three)
+        for byte in 1...6 as ClosedRange<UInt8> { cluster.propose(byte, at: three) }
+        cluster.settle()
+        let image = cluster.disk(of: 3)
+        #expect(cluster[3].log.durable == LogIndex(9))
+        cluster.run(ticks: 60)
+        #expect(cluster[3].role != .leader)
+        cluster.cuts = []
+        cluster.run(ticks: 20)
+        for _ in 0..<5 where cluster.leader != one { cluster.transfer(to: one) }
+        cluster.isolate(two)
+        for _ in 0..<9 where cluster[1].commit < LogIndex(9) { cluster.commit(1) }
+        #expect(cluster[1].commit == LogIndex(9))
+        #expect(cluster.failure == nil)
+        #expect(cluster[3].log.last == cluster[1].log.last)
+        return (cluster, image)
+    }
+
+    @Test("an image with another tail commits nothing of it, and is found out by its term")
+    func anotherTail() {
+        var (cluster, image) = groupWithAnotherTail()
+        let commit = image.hardState.commit
+        #expect(image.entries.last?.index == cluster[1].log.last.index)
+        cluster.losing = { $0.isAnswer }
+        cluster.putBack(image, of: 3)
+        cluster.run(ticks: 15)
+        #expect(cluster[3].commit == commit, "a heartbeat says nothing of this log")
+        cluster.losing = nil
+        cluster.run(ticks: 40)
+        #expect(cluster.losses.count == 1)
+        #expect(cluster[3].log.last == cluster[1].log.last)
+        #expect(!cluster[3].isMute)
+        #expect(cluster.failure == nil)
+    }
+
+    @Test("the leader is not told before the node's own disk knows of the loss")
+    func hungDisk() {
+        var (cluster, image) = group()
+        cluster.putBack(image, of: 3)
+        cluster.hung = [three]
+        cluster.run(ticks: 25)
+        #expect(cluster.losses.count == 1)
+        #expect(!cluster.disk(of: 3).hardState.isMute)
+        // What was on its way to the disk is lost.
+        cluster.members[2].writing = nil
+        cluster.crash(three)
+        cluster.hung = []
+        cluster.restart(three)
+        cluster.run(ticks: 15)
+        #expect(cluster.losses.map(\.acknowledged) == [LogIndex(9), LogIndex(9)])
+        cluster.run(ticks: 40)
+        #expect(!cluster[3].isMute)
+        #expect(cluster[3].log.last == cluster[1].log.last)
+        #expect(cluster.failure == nil)
+    }
+
+    @Test("each new leader is asked: the one before may have remembered nothing")
+    func eachLeader() {
+        var (cluster, _) = group()
+        cluster.mayLose = false
+        cluster.cuts = []
+        cluster.run(ticks: 20)
+        var asked: Set<NodeID> = []
+        for leader in [one, two, three] {
+            cluster.record = []
+            for _ in 0..<5 where cluster.leader != leader { cluster.transfer(to: leader) }
+            #expect(cluster.leader == leader)
+            cluster.run(ticks: 3)
+            let questions = cluster.record?.flatMap(\.effects.send).filter(\.isQuestion) ?? []
+            asked.formUnion(questions.map(\.to))
+        }
+        #expect(asked.isSuperset(of: [two, three]))
         #expect(cluster.failure == nil)
     }
 }

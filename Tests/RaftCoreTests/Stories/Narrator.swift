@@ -105,7 +105,7 @@ enum Narrator {
         case .voiceResponse(let response): "my log ends at \(response.last.rawValue)"
         case .homecomingRequest: "what had I acknowledged?"
         case .homecomingResponse(let response):
-            "you had acknowledged \(response.acknowledged.rawValue)"
+            "you had acknowledged \(position(response.acknowledged))"
         }
     }
 
