@@ -79,6 +79,21 @@ struct HomecomingTests {
         #expect(cluster.failure == nil)
     }
 
+    @Test("so does one whose image is of before its first term")
+    func beforeTheFirstTerm() {
+        var cluster = Cluster(size: 3)
+        cluster.mayLose = true
+        let image = cluster.disk(of: 3)
+        cluster.campaign(one)
+        cluster.commit(4)
+        cluster.putBack(image, of: 3)
+        cluster.run(ticks: 40)
+        #expect(cluster.losses.map(\.acknowledged) == [LogIndex(5)])
+        #expect(cluster[3].log.last == cluster[1].log.last)
+        #expect(!cluster[3].isMute)
+        #expect(cluster.failure == nil)
+    }
+
     @Test("once it has found out, nobody is elected who lacks what it had acknowledged")
     func noVote() {
         var (cluster, image) = group()
