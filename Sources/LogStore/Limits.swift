@@ -56,6 +56,8 @@ enum Limits {
     /// A file is brought to the disk each time this much was written: a sync of all at the end
     /// would hold up those of the log, and one of 8 MiB would for 6 ms.
     static let snapshotWriteBackBytes = 256 * 1024
+    /// By how much a file that is removed is made shorter at a time: some 4 ms.
+    static let removalStepBytes = 16 * 1024 * 1024
     /// Snapshots of one group that are kept. The older one serves while the log reaches back to it,
     /// should the newer turn out unreadable or senseless.
     static let snapshotsKept = 2

@@ -3,6 +3,7 @@
 
 import Bytes
 import Foundation
+import Glibc
 import RaftCore
 import TestKit
 import Testing
@@ -39,6 +40,57 @@ struct SnapshotFileTests {
     }
 
     private func written() throws -> Written { try Written(group, mark(70)) }
+
+    /// A file of several steps of a removal, without blocks of its own.
+    private func large(in directory: TemporaryDirectory) throws -> String {
+        let path = directory.file("large").path
+        let folder = directory.file("large").deletingLastPathComponent()
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        #expect(FileManager.default.createFile(atPath: path, contents: Data("begin".utf8)))
+        #expect(truncate(path, off_t(Limits.removalStepBytes * 3 + 1)) == 0)
+        return path
+    }
+
+    @Test("a large file is removed, and whoever reads it can go on")
+    func removal() throws {
+        let directory = TemporaryDirectory()
+        let path = try large(in: directory)
+        let size = Limits.removalStepBytes * 3 + 1
+        let reader = try #require(try ReadableFile(path: path))
+        #expect(removeFile(path) == nil)
+        #expect(access(path, F_OK) != 0)
+        #expect(try ReadableFile(path: path) == nil)
+        #expect(try reader.read(at: 0, count: 5) == Array("begin".utf8))
+        #expect(try reader.read(at: UInt64(size - 1), count: 5) == [0])
+        // Another time.
+        #expect(removeFile(path) == nil)
+    }
+
+    @Test("a large file that nobody reads is made shorter, and then is gone")
+    func removalInSteps() throws {
+        let directory = TemporaryDirectory()
+        let path = try large(in: directory)
+        // Who only looks at it holds no lock.
+        let observer = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        defer { close(observer) }
+        #expect(removeFile(path) == nil)
+        var status = stat()
+        #expect(fstat(observer, &status) == 0)
+        #expect(status.st_nlink == 0)
+        #expect(status.st_size == 1)
+    }
+
+    @Test("a file that is being removed is not there")
+    func removalMeanwhile() throws {
+        let directory = TemporaryDirectory()
+        let path = try large(in: directory)
+        let remover = Glibc.open(path, O_RDWR | O_CLOEXEC)
+        defer { close(remover) }
+        #expect(flock(remover, LOCK_EX | LOCK_NB) == 0)
+        #expect(try ReadableFile(path: path) == nil)
+        #expect(flock(remover, LOCK_UN) == 0)
+        #expect(try ReadableFile(path: path) != nil)
+    }
 
     @Test("sections come back in order, under the mark that they were written for")
     func roundTrip() throws {

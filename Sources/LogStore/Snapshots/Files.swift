@@ -60,6 +60,23 @@ final class UnfinishedFile {
     }
 }
 
+/// Removes a file; nil where that worked, or somebody was faster. To free a large one at once
+/// keeps the file system busy for so long that commits have to wait: where nobody reads it, it is
+/// first made shorter and shorter.
+func removeFile(_ path: String) -> LogStoreError? {
+    let descriptor = open(path, O_RDWR | O_CLOEXEC)
+    defer { if descriptor >= 0 { Glibc.close(descriptor) } }
+    guard unlink(path) == 0 || errno == ENOENT else { return .last("removal of \(path)") }
+    var status = stat()
+    guard descriptor >= 0, flock(descriptor, LOCK_EX | LOCK_NB) == 0,
+        fstat(descriptor, &status) == 0
+    else { return nil }
+    // It has no name any more: what cannot be made shorter goes with the descriptor.
+    var size = status.st_size - off_t(Limits.removalStepBytes)
+    while size > 0, ftruncate(descriptor, size) == 0 { size -= off_t(Limits.removalStepBytes) }
+    return nil
+}
+
 extension ArraySlice<UInt8> {
     /// Writes all of it where the file at `path` is open.
     func write(to descriptor: CInt, of path: String) throws(LogStoreError) {
@@ -92,11 +109,17 @@ final class ReadableFile: Sendable {
             if errno == ENOENT { return nil }
             throw .last("open of \(path)")
         }
+        // Whoever removes it must know: see `removeFile`. Where there are no locks it knows that.
+        let isGoing = flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
         var status = stat()
         guard fstat(descriptor, &status) == 0 else {
             let error = LogStoreError.last("fstat of \(path)")
             Glibc.close(descriptor)
             throw error
+        }
+        guard !isGoing, status.st_nlink > 0 else {
+            Glibc.close(descriptor)
+            return nil
         }
         let size = UInt64(clamping: status.st_size)
         byteCount = min(count ?? size, size - min(start, size))

@@ -176,7 +176,7 @@ package struct SnapshotFiles: Sendable {
 
     /// Another thread may have been faster.
     private func remove(_ path: String) throws(LogStoreError) {
-        guard unlink(path) == 0 || errno == ENOENT else { throw .last("removal of \(path)") }
+        if let error = removeFile(path) { throw error }
     }
 }
 
