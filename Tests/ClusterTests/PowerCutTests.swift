@@ -45,4 +45,67 @@ struct PowerCutTests {
             #expect(phase != .checkpoint || struck.contains("/log.db"), "\(struck)")
         }
     }
+
+    @Test("of all nodes of a cluster at once, under load: nothing that was acknowledged is lost")
+    func allNodes() async throws {
+        let settings = ["snapshot: {entries: 60, trailing: 5}"]
+        try await TestCluster.withClient(settings: settings) { cluster, client in
+            let load = Load(client: client)
+            var cuts = 0
+            let rounds = DiskTrial.isLong ? 60 : 4
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for worker in 0..<6 { group.addTask { await load.run(worker: worker) } }
+                defer { load.stop() }
+                for round in 1...rounds { cuts += try await cutAll(cluster, load, round) }
+            }
+            let ledger = try await load.check()
+            print(
+                """
+                power cuts of all nodes: \(rounds) times, \(cuts) cuts; acknowledged: \
+                \(ledger.created) logins, \(ledger.revocations) logouts, none lost
+                """
+            )
+            #expect(ledger.broken.prefix(5) == [])
+            #expect(ledger.created >= 100 * rounds)
+            #expect(ledger.revocations >= 20 * rounds)
+            #expect(cuts >= 3 * rounds / 2)
+        }
+    }
+
+    /// How many of the nodes were in the midst of their work. One that had nothing to write is
+    /// killed.
+    private func cutAll(_ cluster: TestCluster, _ load: Load, _ round: Int) async throws -> Int {
+        let armed = cluster.directory + "/armed-\(round)"
+        for name in cluster.names { try cluster.crash(name) }
+        for (place, name) in cluster.names.enumerated() {
+            // The others die with the first call or the twelfth after it: within milliseconds.
+            let at = 1 + (round * 5 + place * 7) % 12
+            let fault = DiskFault(kind: .cut, at: at, seed: UInt64(round * 8 + place))
+            let environment = fault.environment(
+                directory: cluster.data(name),
+                armed: armed,
+                report: cluster.directory + "/report"
+            )
+            try cluster.start(name, environment: environment)
+        }
+        try await cluster.waitUntilReady()
+        let before = load.snapshot.created
+        try await cluster.wait(seconds: 60) { load.snapshot.created >= before + 100 }
+        #expect(FileManager.default.createFile(atPath: armed, contents: nil))
+        var codes: [Int32] = []
+        for name in cluster.names {
+            for _ in 0..<100 {
+                if let code = try cluster.ended(name) {
+                    codes.append(code)
+                    break
+                }
+                try await Task.sleep(for: .milliseconds(20))
+            }
+            try cluster.crash(name)
+        }
+        #expect(codes.allSatisfy { $0 == DiskFault.cutCode }, "\(codes)")
+        for name in cluster.names { try cluster.start(name) }
+        try await cluster.waitUntilReady()
+        return codes.count
+    }
 }
