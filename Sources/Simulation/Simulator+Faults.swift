@@ -194,7 +194,8 @@ extension Simulator {
     }
 
     /// The disk is replaced by an empty one. Sometimes the node is started with it all the same,
-    /// under its old id, and is refused by all who ever met it.
+    /// under its old id, and is refused by all who ever met it. Not so one that has founded its
+    /// group alone: it would need nobody, and begin another group.
     private func wipe(_ node: SimNode) {
         guard !node.isImpostor, mayLose(node) else { return }
         counts[.wipedDisks] += 1
@@ -205,7 +206,8 @@ extension Simulator {
             other.id == node.id || other.life != .up || other.met[node.id] == old
         }
         node.life = .lost
-        guard isKnown, faults.random.chance(permille: 500), nodes.allSatisfy({ $0.life != .down })
+        guard isKnown, founders(of: node).voters != [node.id],
+            faults.random.chance(permille: 500), nodes.allSatisfy({ $0.life != .down })
         else { return }
         node.disk = Self.newDisk(
             node.id,
