@@ -34,17 +34,25 @@ extension Simulator {
         deliver(.change(change, token), to: leader.number, leader.epoch)
     }
 
-    /// Whether a majority of those who are left has its disk: nobody can know of damage that was
+    /// Whether a majority of those who will vote has its disk: nobody can know of damage that was
     /// not noticed, but then nobody can be helped.
     private func isSafe(_ change: MembershipChange, _ membership: Membership) -> Bool {
         var leaving: NodeID?
+        var coming: NodeID?
         switch change {
         case .remove(let id): leaving = id
-        case .add(_, _, .whenCaughtUp(let replaced)): leaving = replaced
-        case .add, .promote: break
+        case .add(let id, _, .whenCaughtUp(let replaced)): (coming, leaving) = (id, replaced)
+        case .promote(let id): coming = id
+        case .add: break
         }
-        let voters = membership.members.filter { !$0.role.isLearner && $0.id != leaving }
-        let intact = voters.count { nodes[Int($0.id.rawValue) - 1].isIntact }
+        var voters = membership.members.filter { !$0.role.isLearner }.map(\.id)
+        voters.removeAll { $0 == leaving || $0 == coming }
+        if let coming { voters.append(coming) }
+        // Who has not been started yet has nothing to lose.
+        let intact = voters.count { voter in
+            let place = Int(voter.rawValue) - 1
+            return place >= nodes.count || nodes[place].isIntact
+        }
         // The last one is not let go, whoever asks.
         return voters.isEmpty || intact * 2 > voters.count
     }
