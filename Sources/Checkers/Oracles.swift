@@ -101,13 +101,17 @@ package struct SessionOracle {
             defer { lives[create.session] = life }
             life.idle = create.idle
             life.life = create.life
-            guard let born = life.born else {
+            let mayBeAnother = mayBeSecond(create, life.asked, returned)
+            if let born = life.born {
+                if born.birth == birth { return nil }
+                guard mayBeAnother else {
+                    return "session \(create.session) was created twice: \(born.birth), \(birth)"
+                }
+            } else {
                 life.born = (birth, returned)
-                return nil
             }
-            if born.birth != birth, !mayBeSecond(create, life.asked, returned) {
-                return "session \(create.session) was created twice: \(born.birth), \(birth)"
-            }
+            // The first end was that of another one, whose login may never have been answered.
+            if mayBeAnother { life.ended = .max }
         case (.validate(let id, isUse: true), .valid):
             lives[id, default: Life()].uses.append((returned, attempt.called))
         case (.revoke(let id), .count(1)), (.validate(let id, _), .revoked),
