@@ -35,8 +35,6 @@ enum Limits {
 
     /// What a row costs besides its bytes: SQLite's cell and the bookkeeping in memory.
     static let rowOverheadBytes = 64
-    /// SQLite's pages.
-    static let pageBytes = 4096
     /// The journal is cleaned when this much of it is obsolete, and at least as much as is live, so
     /// it is at most twice what is needed, and this. Small enough for small disks, large enough to
     /// be rare.

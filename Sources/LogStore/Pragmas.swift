@@ -15,8 +15,8 @@ enum Pragmas {
         ("wal_autocheckpoint", "0", "0"),
         ("journal_size_limit", "\(Limits.walBytesMax)", "\(Limits.walBytesMax)"),
         // Debian's default is to write zeros over all that is removed, through the write-ahead log.
-        // What is sealed needs that not, and what is in clear is in free pages of the file system
-        // too.
+        // What is sealed does not need that, and what is in clear is in free pages of the file
+        // system too.
         ("secure_delete", "OFF", "0"),
     ]
 

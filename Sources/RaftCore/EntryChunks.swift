@@ -93,7 +93,7 @@ struct EntryChunks: Sendable {
 
     mutating func removeAll() { removeFirst(count) }
 
-    /// Whether what was dropped has memory still.
+    /// Whether what was dropped has no memory any more.
     var isReleased: Bool { dropped.isEmpty }
 
     /// Gives back some of the memory of what was dropped.

@@ -18,7 +18,7 @@ extension RaftNode {
         if electionTimeout < configuration.electionTicks { return "election timeout too short" }
         if isMute != (homecoming == nil) { return "it asks what it has lost, or it knows" }
         if isMute, role != .follower { return "a mute node campaigns" }
-        if let agreed = lostVoice?.agreed, agreed > log.last.index {
+        if isMute, agreed > log.last.index {
             return "agreed with the leader past the log"
         }
         switch role {

@@ -68,6 +68,8 @@ package struct RaftNode: Sendable {
     var snapshotBudget = 0
     /// Valid in role follower.
     var incoming: IncomingSnapshot?
+    /// Up to where this log is known to be that of the term's leader. Valid in role follower.
+    var agreed: LogIndex
     /// Set in a node that has lost a part of its log.
     var lostVoice: LostVoice?
     /// Set in a node that has not.
@@ -106,6 +108,7 @@ package struct RaftNode: Sendable {
         precondition(log.last.term <= term, "the hard state precedes the entries that need it")
         // The stored commit index is a hint that may be newer than what the log held when written.
         commit = max(snapshot.position.index, min(hardState.commit, log.last.index))
+        agreed = commit
         history = MembershipHistory(snapshot)
         for entry in log.slice(after: snapshot.position.index, through: log.last.index) {
             _ = history.append(entry)
@@ -114,9 +117,9 @@ package struct RaftNode: Sendable {
         random = SplitMix64(state: configuration.seed)
         electionTimeout = configuration.electionTicks
         if hardState.isMute {
-            lostVoice = LostVoice(token: random.next(), agreed: commit)
+            lostVoice = LostVoice(token: random.next())
         } else {
-            homecoming = Homecoming(token: configuration.seed, agreed: commit)
+            homecoming = Homecoming(token: configuration.seed)
         }
         now = startedAt
         // Section 6.4.1: it may have heard a leader just before it stopped.

@@ -31,34 +31,24 @@
 struct Homecoming: Hashable, Sendable {
     /// Names this process's question: its seed.
     let token: UInt64
-    /// Up to where this log is known to be that of the term's leader.
-    var agreed: LogIndex
     /// The term's leader has answered.
     var isAnswered = false
     /// Ticks until it is asked again.
     var rest = 0
 
-    init(token: UInt64, agreed: LogIndex) {
-        self.token = token
-        self.agreed = agreed
-    }
+    init(token: UInt64) { self.token = token }
 }
 
 /// What a mute node knows of its way back.
 struct LostVoice: Hashable, Sendable {
     /// Names this process's question.
     let token: UInt64
-    /// Up to where this log is known to be that of the term's leader.
-    var agreed: LogIndex
     /// The last entry of the term's leader, when it answered.
     var target: LogIndex?
     /// Ticks until the question is asked again.
     var rest = 0
 
-    init(token: UInt64, agreed: LogIndex) {
-        self.token = token
-        self.agreed = agreed
-    }
+    init(token: UInt64) { self.token = token }
 }
 
 extension RaftNode {
@@ -67,26 +57,21 @@ extension RaftNode {
 
     /// A new term: its leader has to be asked, and its log be compared with.
     mutating func forgetAgreement() {
-        lostVoice?.agreed = commit
+        agreed = commit
         lostVoice?.target = nil
         lostVoice?.rest = 0
-        homecoming?.agreed = commit
         homecoming?.isAnswered = false
         homecoming?.rest = 0
     }
 
     /// This log is the leader's up to `index`.
-    mutating func agree(through index: LogIndex) {
-        if let agreed = lostVoice?.agreed { lostVoice?.agreed = max(agreed, index) }
-        if let agreed = homecoming?.agreed { homecoming?.agreed = max(agreed, index) }
-    }
+    mutating func agree(through index: LogIndex) { agreed = max(agreed, index) }
 
     /// Up to where this log may be taken for the leader's, as far as this node has said so in this
     /// term: beyond it may stand what was replaced before the loss.
     var believed: LogIndex {
-        if let lostVoice { return lostVoice.agreed }
-        guard let homecoming, !homecoming.isAnswered else { return log.last.index }
-        return homecoming.agreed
+        if let homecoming, homecoming.isAnswered { return log.last.index }
+        return agreed
     }
 
     // MARK: Losses of which the node does not know
@@ -134,7 +119,7 @@ extension RaftNode {
             return
         }
         homecoming = nil
-        lostVoice = LostVoice(token: random.next(), agreed: asking.agreed)
+        lostVoice = LostVoice(token: random.next())
         effects.loss = Loss(acknowledged: response.acknowledged.index, durable: log.durable)
     }
 
@@ -156,7 +141,7 @@ extension RaftNode {
         lost.rest -= 1
         if lost.rest <= 0 {
             lost.rest = configuration.electionTicks
-            let request = VoiceRequest(token: lost.token, agreed: lost.agreed)
+            let request = VoiceRequest(token: lost.token, agreed: agreed)
             effects.send.append(envelope(to: leader, .voiceRequest(request)))
         }
         lostVoice = lost
@@ -183,10 +168,10 @@ extension RaftNode {
 
     /// Called when a turn ends.
     mutating func regainVoice() {
-        guard let lost = lostVoice, let target = lost.target, lost.agreed >= target,
+        guard let lost = lostVoice, let target = lost.target, agreed >= target,
             log.durable >= target
         else { return }
         lostVoice = nil
-        homecoming = Homecoming(token: configuration.seed, agreed: lost.agreed)
+        homecoming = Homecoming(token: configuration.seed)
     }
 }

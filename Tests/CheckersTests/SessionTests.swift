@@ -185,6 +185,23 @@ struct SessionTests {
         #expect(model.verdict(on: forgotten).isBroken)
     }
 
+    @Test("A session that was forgotten may be made anew by its login, and not before")
+    func secondLife() {
+        func history(secondAt time: UInt64) -> [SessionModel.Attempt] {
+            [
+                attempt(0, create(1, life: 100), created(7)),
+                attempt(200, .validate(1, isUse: true), .expired),
+                attempt(time, create(1, life: 100), created(9)),
+                attempt(time + 10, .validate(1, isUse: true), .valid),
+            ]
+        }
+        #expect(oracle.judge(history(secondAt: 70_000)) == .sound)
+        #expect(oracle.judge(history(secondAt: 300)).isBroken)
+        let again = attempt(70_200, .validate(1, isUse: true), .expired)
+        let late = attempt(70_300, .validate(1, isUse: true), .valid)
+        #expect(oracle.judge(history(secondAt: 70_000) + [again, late]).isBroken)
+    }
+
     @Test("The cap counts live sessions, evicts the oldest, and rejects at the limit")
     func cap() {
         let start = [attempt(0, create(1), created(7)), attempt(10, create(2), created(8))]

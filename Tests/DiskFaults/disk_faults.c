@@ -514,6 +514,14 @@ int statvfs64(const char *path, struct statvfs64 *status) {
     return watched_statvfs(path, (struct statvfs *)status);
 }
 
+// A disk that could not write what it was given has lost it.
+static void lose_where_failed(int result, int file) {
+    if (result == 0 || kind != LOST) return;
+    pthread_mutex_lock(&lock);
+    lose(inode_of(file));
+    pthread_mutex_unlock(&lock);
+}
+
 static int watched_sync(int file, const char *call, int (*sync)(int)) {
     char path[PATH_MAX];
     // The directory's own name is in its parent.
@@ -523,11 +531,7 @@ static int watched_sync(int file, const char *call, int (*sync)(int)) {
         result = sync(file);
         if (result == 0 && remembers()) settle(inode_of(file), path);
     });
-    if (result != 0 && kind == LOST) {
-        pthread_mutex_lock(&lock);
-        lose(inode_of(file));
-        pthread_mutex_unlock(&lock);
-    }
+    lose_where_failed(result, file);
     return result;
 }
 
@@ -547,11 +551,7 @@ int sync_file_range(int file, off_t offset, off_t count, unsigned flags) {
     if (!path_of(file, path)) return real_sync_file_range(file, offset, count, flags);
     int result = -1;
     WATCHED("sync_file_range", path, { result = real_sync_file_range(file, offset, count, flags); });
-    if (result != 0 && kind == LOST) {
-        pthread_mutex_lock(&lock);
-        lose(inode_of(file));
-        pthread_mutex_unlock(&lock);
-    }
+    lose_where_failed(result, file);
     return result;
 }
 

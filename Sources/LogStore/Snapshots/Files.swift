@@ -29,7 +29,7 @@ final class UnfinishedFile {
     deinit {
         Glibc.close(descriptor)
         // Nothing rests on the removal: the next start does it again.
-        if !isKept { unlink(path) }
+        if !isKept { try? removeFile(path) }
     }
 
     func append(_ bytes: ArraySlice<UInt8>) throws(LogStoreError) {
@@ -60,21 +60,20 @@ final class UnfinishedFile {
     }
 }
 
-/// Removes a file; nil where that worked, or somebody was faster. To free a large one at once
-/// keeps the file system busy for so long that commits have to wait: where nobody reads it, it is
-/// first made shorter and shorter.
-func removeFile(_ path: String) -> LogStoreError? {
+/// Removes a file, unless somebody was faster. To free a large one at once keeps the file system
+/// busy for so long that commits have to wait: where nobody reads it, it is first made shorter and
+/// shorter.
+func removeFile(_ path: String) throws(LogStoreError) {
     let descriptor = open(path, O_RDWR | O_CLOEXEC)
     defer { if descriptor >= 0 { Glibc.close(descriptor) } }
-    guard unlink(path) == 0 || errno == ENOENT else { return .last("removal of \(path)") }
+    guard unlink(path) == 0 || errno == ENOENT else { throw .last("removal of \(path)") }
     var status = stat()
     guard descriptor >= 0, flock(descriptor, LOCK_EX | LOCK_NB) == 0,
         fstat(descriptor, &status) == 0
-    else { return nil }
+    else { return }
     // It has no name any more: what cannot be made shorter goes with the descriptor.
     var size = status.st_size - off_t(Limits.removalStepBytes)
     while size > 0, ftruncate(descriptor, size) == 0 { size -= off_t(Limits.removalStepBytes) }
-    return nil
 }
 
 extension ArraySlice<UInt8> {

@@ -142,7 +142,7 @@ package struct SnapshotFiles: Sendable {
     /// Removes what a crash left half written. Only before the first file is begun.
     func removeUnfinished() throws(LogStoreError) {
         for name in try list() where name.hasPrefix(UnfinishedFile.prefix) {
-            try remove(directory + "/" + name)
+            try removeFile(directory + "/" + name)
         }
     }
 
@@ -152,7 +152,7 @@ package struct SnapshotFiles: Sendable {
     func keep(_ file: UnfinishedFile, as name: SnapshotName) throws(LogStoreError) {
         try file.keep(as: name.text)
         for old in try names(of: name.group).dropFirst(Limits.snapshotsKept) {
-            try remove(path(old))
+            try removeFile(path(old))
         }
     }
 
@@ -172,11 +172,6 @@ package struct SnapshotFiles: Sendable {
         } catch {
             throw .io(call: "listing \(directory)", reason: "\(error)")
         }
-    }
-
-    /// Another thread may have been faster.
-    private func remove(_ path: String) throws(LogStoreError) {
-        if let error = removeFile(path) { throw error }
     }
 }
 

@@ -20,4 +20,5 @@
 //     DISK_FAULT_REPORT     a file to which a line is added for each call that was struck: number, call, path.
 //
 // What counts: open that makes a file or empties one, write, pwrite, ftruncate, fallocate, fsync, fdatasync,
-// sync_file_range, rename, unlink, mkdir. What a power cut may undo: writes until the file is synced; names until their directory is.
+// sync_file_range, rename, unlink, mkdir. What a power cut may undo: writes until the file is synced; names until
+// their directory is.

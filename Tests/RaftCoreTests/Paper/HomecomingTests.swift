@@ -22,20 +22,6 @@ extension Cluster {
     fileprivate func disk(of id: UInt64) -> MemoryDisk { members[index(of: NodeID(id))].disk }
 }
 
-extension Message {
-    fileprivate var isQuestion: Bool {
-        if case .homecomingRequest = body { true } else { false }
-    }
-
-    fileprivate var isAnswer: Bool {
-        if case .homecomingResponse = body { true } else { false }
-    }
-
-    fileprivate var isVoiceResponse: Bool {
-        if case .voiceResponse = body { true } else { false }
-    }
-}
-
 @Suite("A node whose disk is an old image of itself")
 struct HomecomingTests {
     private let one = NodeID(1)
@@ -117,7 +103,7 @@ struct HomecomingTests {
     @Test("an answer that is lost takes nothing with it: the node asks again, and is told the same")
     func lostAnswer() {
         var (cluster, image) = group()
-        cluster.losing = { $0.isAnswer }
+        cluster.losing = { $0.isHomecomingResponse }
         cluster.putBack(image, of: 3)
         // Nor does the leader send what the node cannot take without end.
         cluster.propose(7, at: one)
@@ -135,13 +121,13 @@ struct HomecomingTests {
     func overtaken() {
         var (cluster, _) = group()
         cluster.mayLose = false
-        cluster.losing = { $0.isQuestion }
+        cluster.losing = { $0.isHomecomingRequest }
         cluster.crash(three)
         cluster.restart(three)
         cluster.run(ticks: 12)
         cluster.losing = nil
         cluster.tick(three, count: 20)
-        let asked = cluster.network.filter(\.isQuestion)
+        let asked = cluster.network.filter(\.isHomecomingRequest)
         #expect(asked.count >= 1)
         cluster.network = []
         cluster.commit(4)
@@ -155,7 +141,7 @@ struct HomecomingTests {
     @Test("an answer to another process, or from who does not lead, says nothing")
     func foreignAnswer() {
         var (cluster, _) = group()
-        cluster.losing = { $0.isAnswer || $0.isQuestion }
+        cluster.losing = { $0.isHomecomingResponse || $0.isHomecomingRequest }
         cluster.crash(three)
         cluster.restart(three)
         cluster.run(ticks: 12)
@@ -205,7 +191,7 @@ struct HomecomingTests {
         var (cluster, image) = groupWithAnotherTail()
         let commit = image.hardState.commit
         #expect(image.entries.last?.index == cluster[1].log.last.index)
-        cluster.losing = { $0.isAnswer }
+        cluster.losing = { $0.isHomecomingResponse }
         cluster.putBack(image, of: 3)
         cluster.run(ticks: 15)
         #expect(cluster[3].commit == commit, "a heartbeat says nothing of this log")
@@ -250,8 +236,8 @@ struct HomecomingTests {
             for _ in 0..<5 where cluster.leader != leader { cluster.transfer(to: leader) }
             #expect(cluster.leader == leader)
             cluster.run(ticks: 3)
-            let questions = cluster.record?.flatMap(\.effects.send).filter(\.isQuestion) ?? []
-            asked.formUnion(questions.map(\.to))
+            let sent = cluster.record?.flatMap(\.effects.send) ?? []
+            asked.formUnion(sent.filter(\.isHomecomingRequest).map(\.to))
         }
         #expect(asked.isSuperset(of: [two, three]))
         #expect(cluster.failure == nil)

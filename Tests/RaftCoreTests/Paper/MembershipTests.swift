@@ -76,9 +76,7 @@ struct MembershipTests {
         cluster.tick(NodeID(4), count: 200)
         #expect(cluster[4].role == .follower)
         // It asks the leader that it knew what it has acknowledged, and nobody for a vote.
-        let isQuiet = cluster.network.allSatisfy { message in
-            if case .homecomingRequest = message.body { true } else { false }
-        }
+        let isQuiet = cluster.network.allSatisfy(\.isHomecomingRequest)
         #expect(isQuiet)
     }
 

@@ -129,3 +129,17 @@ extension Cluster {
         }
     }
 }
+
+extension Message {
+    var isVoiceResponse: Bool {
+        if case .voiceResponse = body { true } else { false }
+    }
+
+    var isHomecomingRequest: Bool {
+        if case .homecomingRequest = body { true } else { false }
+    }
+
+    var isHomecomingResponse: Bool {
+        if case .homecomingResponse = body { true } else { false }
+    }
+}

@@ -22,12 +22,6 @@ extension Cluster {
     }
 }
 
-extension Message {
-    fileprivate var isVoiceResponse: Bool {
-        if case .voiceResponse = body { true } else { false }
-    }
-}
-
 @Suite("A node that has lost a part of its log")
 struct VoiceTests {
     private let one = NodeID(1)
