@@ -79,7 +79,7 @@ package struct SessionOracle {
 
     package func judge(_ history: [SessionModel.Attempt]) -> Verdict {
         let ordered = history.sorted { $0.latest < $1.latest }
-        var lives: [Int: Life] = [:]
+        var lives = asked(in: history)
         for attempt in ordered {
             if let broken = gather(attempt, &lives) { return .broken(broken) }
         }
@@ -89,10 +89,18 @@ package struct SessionOracle {
         return .sound
     }
 
-    private func gather(_ attempt: SessionModel.Attempt, _ lives: inout [Int: Life]) -> String? {
-        if case .create(let create) = attempt.call {
+    /// Before anything else is gathered: a login that was never answered comes last in an order by
+    /// answers, and may be the one that made the session.
+    private func asked(in history: [SessionModel.Attempt]) -> [Int: Life] {
+        var lives: [Int: Life] = [:]
+        for attempt in history {
+            guard case .create(let create) = attempt.call else { continue }
             lives[create.session, default: Life()].ask(attempt.called)
         }
+        return lives
+    }
+
+    private func gather(_ attempt: SessionModel.Attempt, _ lives: inout [Int: Life]) -> String? {
         if case .renew(let id, _, _) = attempt.call { lives[id, default: Life()].isRenewed = true }
         guard let returned = attempt.returned, let reply = attempt.reply else { return nil }
         switch (attempt.call, reply) {

@@ -187,9 +187,12 @@ struct SessionTests {
 
     @Test("A session that was forgotten may be made anew by its login, and not before")
     func secondLife() {
-        func history(secondAt time: UInt64) -> [SessionModel.Attempt] {
+        func history(
+            first: SessionReply? = created(7),
+            secondAt time: UInt64
+        ) -> [SessionModel.Attempt] {
             [
-                attempt(0, create(1, life: 100), created(7)),
+                attempt(0, create(1, life: 100), first),
                 attempt(200, .validate(1, isUse: true), .expired),
                 attempt(time, create(1, life: 100), created(9)),
                 attempt(time + 10, .validate(1, isUse: true), .valid),
@@ -197,6 +200,8 @@ struct SessionTests {
         }
         #expect(oracle.judge(history(secondAt: 70_000)) == .sound)
         #expect(oracle.judge(history(secondAt: 300)).isBroken)
+        #expect(oracle.judge(history(first: nil, secondAt: 70_000)) == .sound)
+        #expect(oracle.judge(history(first: nil, secondAt: 300)).isBroken)
         let again = attempt(70_200, .validate(1, isUse: true), .expired)
         let late = attempt(70_300, .validate(1, isUse: true), .valid)
         #expect(oracle.judge(history(secondAt: 70_000) + [again, late]).isBroken)
