@@ -58,6 +58,8 @@ def main():
     print(", ".join(f"{name} {value}" for name, value in sums.items() if value))
     print(f"simulate: {seen} seeds in {seconds:.0f} s, {len(failures)} failed")
     if failures or seen < wanted:
+        # Once more: the first time was among many lines of progress.
+        print("\n".join(failures), file=sys.stderr)
         print("run one again with: scripts/simulate --seed SEED --trace FILE", file=sys.stderr)
         sys.exit(1)
 

@@ -22,8 +22,8 @@ enum Limits {
     /// Snapshots that leave the node at a time, of all its groups together. Two keep a disk and a
     /// gigabit link busy; each further one makes all of them slower and the clients too.
     static let snapshotStreamsMax = 2
-    /// Nanoseconds for which a stream may keep its place without asking for a piece. A follower
-    /// that was lost is found out in an election timeout; its group's core may begin again.
+    /// Nanoseconds for which a stream may keep its place without getting further: far longer than
+    /// a follower that is well takes to store a piece.
     static let snapshotStreamPatience: UInt64 = 5_000_000_000
     /// Ticks between two looks for such streams: some seconds.
     static let snapshotSweepTicks = 64

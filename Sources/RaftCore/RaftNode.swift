@@ -66,6 +66,8 @@ package struct RaftNode: Sendable {
     var isLeaseForfeited = false
     /// Snapshot bytes that may still be sent in this tick.
     var snapshotBudget = 0
+    /// Turns that were given to transfers of snapshots.
+    var snapshotTurns: UInt64 = 0
     /// Valid in role follower.
     var incoming: IncomingSnapshot?
     /// Up to where this log is known to be that of the term's leader. Valid in role follower.

@@ -4,8 +4,11 @@
 // One chunk at a time travels to a follower; its answer names the offset wanted next, so that what
 // was lost is sent again and a transfer goes on where it was. A transfer keeps to the snapshot it
 // began with while the driver still has it. It never holds up compaction: if the log has moved on
-// meanwhile, the follower gets another snapshot in the end. Bytes are bounded by tick, streams by
-// number (`Limits`); whoever is over the bound waits.
+// meanwhile, the follower gets another snapshot in the end.
+//
+// Bytes are bounded by tick, streams by number (`Limits`); whoever is over the bound waits for its
+// turn. Who stands still or has to begin anew goes behind all who wait: otherwise a few followers
+// that cannot store a snapshot would keep it from all others for good.
 
 /// A snapshot on its way to one follower.
 package struct SnapshotTransfer: Hashable, Sendable {
@@ -24,8 +27,8 @@ package struct SnapshotTransfer: Hashable, Sendable {
     package var phase = Phase.waiting
     /// Heartbeats since anything moved.
     package var heartbeatsIdle = 0
-
-    init(_ mark: SnapshotMark) { self.mark = mark }
+    /// Lower ones come first. No two transfers of a leadership have the same.
+    var turn: UInt64
 }
 
 extension RaftNode {
@@ -34,22 +37,42 @@ extension RaftNode {
 
     /// The entries that a follower needs are gone.
     mutating func startSnapshot(to index: Int) {
-        progress[index].state = .snapshot(SnapshotTransfer(snapshot))
+        progress[index].state = .snapshot(nextTransfer())
+    }
+
+    /// A transfer of the newest snapshot, behind all others.
+    private mutating func nextTransfer() -> SnapshotTransfer {
+        SnapshotTransfer(mark: snapshot, turn: nextTurn())
+    }
+
+    private mutating func nextTurn() -> UInt64 {
+        snapshotTurns += 1
+        return snapshotTurns
     }
 
     /// Asks the driver for chunks, as far as streams and bytes of this tick go.
     mutating func fetchChunks(_ effects: inout Effects) {
         guard role == .leader else { return }
-        var streams = 0
-        for index in progress.indices {
-            // One that is silent since the last quorum check would keep its turn for good.
-            guard case .snapshot(let transfer) = progress[index].state, progress[index].isActive
-            else { continue }
-            streams += 1
-            guard streams <= configuration.limits.snapshotStreamsMax else { return }
-            guard case .waiting = transfer.phase, snapshotBudget > 0 else { continue }
-            fetchChunk(for: index, transfer, &effects)
+        var served: UInt64 = 0
+        for _ in 0..<configuration.limits.snapshotStreamsMax {
+            guard let next = transfer(after: served) else { return }
+            served = next.transfer.turn
+            guard case .waiting = next.transfer.phase, snapshotBudget > 0 else { continue }
+            fetchChunk(for: next.index, next.transfer, &effects)
         }
+    }
+
+    /// Whose turn comes next after `turn`, among those who were heard from since the last quorum
+    /// check.
+    private func transfer(after turn: UInt64) -> (index: Int, transfer: SnapshotTransfer)? {
+        var next: (index: Int, transfer: SnapshotTransfer)?
+        for index in progress.indices {
+            guard case .snapshot(let transfer) = progress[index].state, progress[index].isActive,
+                transfer.turn > turn, transfer.turn < next?.transfer.turn ?? .max
+            else { continue }
+            next = (index, transfer)
+        }
+        return next
     }
 
     private mutating func fetchChunk(
@@ -99,7 +122,7 @@ extension RaftNode {
             // Its heartbeats ask again, when there may be another.
             effects.isSnapshotWanted = true
         case .gone:
-            transfer = SnapshotTransfer(snapshot)
+            transfer = nextTransfer()
         }
         progress[index].state = .snapshot(transfer)
     }
@@ -127,7 +150,7 @@ extension RaftNode {
             // It restarted, or found the whole damaged: perhaps it is so here, and would be for
             // ever. Then its heartbeats ask again, when there may be another.
             let isSuspect = isLast && transfer.mark == snapshot
-            transfer = SnapshotTransfer(snapshot)
+            transfer = nextTransfer()
             if isSuspect {
                 effects.isSnapshotWanted = true
                 transfer.phase = .fetching
@@ -149,7 +172,9 @@ extension RaftNode {
             guard case .snapshot(let transfer) = progress[index].state,
                 transfer.acknowledged == 0, transfer.mark != snapshot
             else { continue }
-            startSnapshot(to: index)
+            // It has waited, and goes on waiting for the turn that it has.
+            let renewed = SnapshotTransfer(mark: snapshot, turn: transfer.turn)
+            progress[index].state = .snapshot(renewed)
         }
     }
 
@@ -161,14 +186,17 @@ extension RaftNode {
         startSnapshot(to: index)
     }
 
-    /// Called at each heartbeat: what stands still is fetched and sent again.
+    /// Called at each heartbeat: what stands still is fetched and sent again, in its next turn.
     mutating func retryStalledTransfers() {
         for index in progress.indices {
-            guard case .snapshot(var transfer) = progress[index].state else { continue }
+            guard case .snapshot(var transfer) = progress[index].state,
+                transfer.phase != .waiting
+            else { continue }
             transfer.heartbeatsIdle += 1
             if transfer.heartbeatsIdle > Self.idleHeartbeatsMax {
                 transfer.heartbeatsIdle = 0
                 transfer.phase = .waiting
+                transfer.turn = nextTurn()
             }
             progress[index].state = .snapshot(transfer)
         }

@@ -105,6 +105,10 @@ struct SimDisk: Sendable {
         }
     }
 
+    /// A batch became durable that does not follow what is left of a log which has lost its rows:
+    /// its mark is that of a log which is not there.
+    mutating func miss() { mark = Sealed(DurableMark(last: lastIndex, chain: ~lastChain)) }
+
     /// What comes first of a batch, in a file of its own: also where the rest does not get there.
     mutating func keepVote(_ state: HardState) { vote = Sealed(state) }
 
@@ -244,9 +248,20 @@ struct SimDisk: Sendable {
 
     // MARK: Damage
 
-    /// The log of some time ago is back, whoever has put it there.
+    /// Rows that were stored, and nobody was told so: the process died before the mark was written.
+    /// Without them the disk is as after a crash a little earlier.
+    private var rowsBeyondMark: Int {
+        let last = lastIndex.rawValue
+        let marked = mark.value.last.rawValue
+        return last > marked ? Int(last - marked) : 0
+    }
+
+    /// The log of some time ago is back, whoever has put it there. False where that is no damage.
     mutating func putBack() -> Bool {
         guard let image else { return false }
+        let last = image.base.value.position.index.advanced(by: image.rows.count)
+        let chain = image.rows.last?.chain ?? image.base.value.chain
+        guard last != mark.value.last || chain != mark.value.chain else { return false }
         (base, rows) = image
         return true
     }
@@ -284,8 +299,9 @@ struct SimDisk: Sendable {
 
     /// The end of the log is gone, with no trace of it: writes that the disk said were done.
     mutating func loseTail(_ stream: inout Stream) -> Bool {
-        guard !rows.isEmpty else { return false }
-        rows.removeLast(stream.between(1...rows.count))
+        let unsaid = rowsBeyondMark
+        guard rows.count > unsaid else { return false }
+        rows.removeLast(unsaid + stream.between(1...rows.count - unsaid))
         return true
     }
 }

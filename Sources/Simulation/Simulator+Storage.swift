@@ -80,7 +80,11 @@ extension Simulator {
         let isGap =
             batch.base.map { node.shadow.continues($0) && !node.disk.continues($0) } ?? false
         node.disk.keepVote(batch.hardState)
-        if node.disk.fits(batch), !isGap { node.disk.store(batch, marksIt: marksIt) }
+        if node.disk.fits(batch), !isGap {
+            node.disk.store(batch, marksIt: marksIt)
+        } else {
+            node.disk.miss()
+        }
         if node.isImpostor { return }
         var previous: Term?
         if let first = batch.entries.first, let raft = node.process?.replica.raft {

@@ -84,6 +84,41 @@ struct SimDiskTests {
         #expect(found.entries.count == 4)
     }
 
+    @Test("To lose what nobody was told of is no damage, and all damage goes further")
+    func unsaid() {
+        var random = Stream(seed: 2, .faults)
+        for _ in 0..<50 {
+            var disk = filled()
+            disk.store(batch([entry(4, 2), entry(5, 2)], term: 2), marksIt: false)
+            let isLost = disk.loseTail(&random)
+            #expect(isLost)
+            #expect(disk.recover() == nil)
+        }
+        var disk = disk()
+        for index in 1...31 as ClosedRange<UInt64> {
+            disk.store(batch([entry(index, 1)], term: 1))
+        }
+        disk.store(batch([entry(32, 1)], term: 1), marksIt: false)
+        let isBack = disk.putBack()
+        #expect(!isBack)
+        #expect(disk.recover()?.entries.count == 32)
+    }
+
+    @Test("A batch that does not follow what is left of the log is noticed at the next start")
+    func missed() {
+        var random = Stream(seed: 3, .faults)
+        var disk = filled()
+        let isLost = disk.loseTail(&random)
+        #expect(isLost)
+        let next = batch([entry(4, 2)], term: 2)
+        #expect(!disk.fits(next))
+        disk.miss()
+        #expect(disk.recover() == nil)
+        // A new leader's entries take the place of what was lost.
+        disk.store(batch([entry(1, 3)], term: 3))
+        #expect(disk.recover()?.entries.count == 1)
+    }
+
     @Test("The two newest snapshots are kept")
     func snapshots() {
         var disk = filled()

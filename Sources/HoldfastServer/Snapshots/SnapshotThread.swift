@@ -356,7 +356,7 @@ final class SnapshotThread: @unchecked Sendable {
         let now = MonotonicClock.now()
         giveUpStreams(at: now)
         let stream = StreamGate.Stream(group: group, follower: fetch.follower)
-        guard gate.admits(stream, at: now) else { return }
+        guard gate.admits(stream, offset: fetch.offset, at: now) else { return }
         let chunk: FetchedChunk
         do {
             chunk = try streams[group, default: SnapshotStreams(files, of: group)].read(fetch)

@@ -212,7 +212,7 @@ struct SnapshotSendTests {
     func streamsBounded() {
         var cluster = Self.manyLagging(streams: 2)
         cluster.losing = { $0.snapshotChunk?.offset == 800 }
-        cluster.run(ticks: 9)
+        cluster.run(ticks: 5)
         #expect(Set(Self.fetches(cluster).map(\.follower)).count == 2)
         cluster.losing = nil
         cluster.run(ticks: 40)
@@ -223,13 +223,48 @@ struct SnapshotSendTests {
     func deadStreams() {
         var cluster = Self.manyLagging(streams: 2)
         cluster.losing = { $0.snapshotChunk?.offset == 800 }
-        cluster.run(ticks: 9)
+        cluster.run(ticks: 5)
         let served = Set(Self.fetches(cluster).map(\.follower))
         for id in served { cluster.crash(id) }
         cluster.losing = nil
         cluster.run(ticks: 60)
         #expect(served.count == 2)
         #expect(cluster.installed == 1)
+    }
+
+    @Test("followers that live and cannot store a snapshot do not hold up the others")
+    func stuckStreams() {
+        var cluster = Self.manyLagging(streams: 2)
+        cluster.hung = [NodeID(5), NodeID(6)]
+        cluster.run(ticks: 60)
+        #expect(cluster.installed == 1)
+        #expect(cluster[7].snapshot == cluster[1].snapshot)
+        #expect(Set(Self.fetches(cluster).map(\.follower)).count == 3, "they were served, too")
+    }
+
+    /// Each of them gets all of it, again and again.
+    @Test("followers that find each snapshot damaged do not hold up the others")
+    func streamsBegunAnew() {
+        var cluster = Self.manyLagging(streams: 2)
+        cluster.finding = { [NodeID(5), NodeID(6)].contains($0) }
+        cluster.run(ticks: 60)
+        #expect(cluster.installed == 1)
+        #expect(cluster[7].snapshot == cluster[1].snapshot)
+        let begun = Self.fetches(cluster).count { $0.offset == 0 }
+        #expect(begun > 5, "they have begun anew")
+    }
+
+    @Test("a transfer that waits for its turn keeps it when there is a newer snapshot")
+    func turnKept() {
+        var cluster = Self.manyLagging(streams: 1)
+        cluster.hung = [NodeID(5), NodeID(6)]
+        for _ in 0..<30 {
+            cluster.run(ticks: 2)
+            cluster.commit(1)
+            cluster.snapshot(1)
+        }
+        cluster.run(ticks: 20)
+        #expect(cluster[7].log.base.index > LogIndex(10))
     }
 
     // MARK: A slow follower
