@@ -70,6 +70,8 @@ package struct SessionOracle {
         var idle: UInt64 = 0
         var life: UInt64 = 0
         var isRenewed = false
+        /// It has, or may have, a successor, through which it may go on.
+        var isRotated = false
         /// Calls that were answered as uses: when each was answered, and the latest call so far.
         var uses: [(returned: UInt64, called: UInt64)] = []
 
@@ -94,8 +96,11 @@ package struct SessionOracle {
     private func asked(in history: [SessionModel.Attempt]) -> [Int: Life] {
         var lives: [Int: Life] = [:]
         for attempt in history {
-            guard case .create(let create) = attempt.call else { continue }
-            lives[create.session, default: Life()].ask(attempt.called)
+            switch attempt.call {
+            case .create(let create): lives[create.session, default: Life()].ask(attempt.called)
+            case .rotate(let id, _, _): lives[id, default: Life()].isRotated = true
+            default: break
+            }
         }
         return lives
     }
@@ -127,7 +132,8 @@ package struct SessionOracle {
             (.renew(let id, _, _), .expired):
             lives[id, default: Life()].end(returned)
         case (.revokeAll(let except), .count):
-            // Only those that were certainly there before.
+            // Only those that were certainly there before, and are no other's predecessor: that
+            // one may be the exception.
             for id in created(before: attempt.called, in: lives) where id != except {
                 lives[id]?.end(returned)
             }
@@ -138,7 +144,8 @@ package struct SessionOracle {
 
     private func created(before called: UInt64, in lives: [Int: Life]) -> [Int] {
         lives.keys.sorted().filter { id in
-            lives[id]?.born.map { $0.returned < called } ?? false
+            lives[id].map { $0.born.map { $0.returned < called } ?? false && !$0.isRotated }
+                ?? false
         }
     }
 
@@ -151,7 +158,8 @@ package struct SessionOracle {
 
     private func check(_ attempt: SessionModel.Attempt, _ lives: [Int: Life]) -> String? {
         switch (attempt.call, attempt.reply) {
-        case (.validate(let id, _), .valid), (.renew(let id, _, _), .renewed):
+        case (.validate(let id, _), .valid), (.renew(let id, _, _), .renewed),
+            (.set(let id, _, _), .version), (.take(let id, _), .field):
             guard let life = lives[id], life.ended < attempt.called else { return nil }
             return "session \(id) was valid for client \(attempt.process) at \(attempt.called), "
                 + "after its end was acknowledged at \(life.ended)"

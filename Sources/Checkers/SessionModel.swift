@@ -3,9 +3,12 @@
 //
 //     (none) -- create --> live -- revoke, revoke-all, cap --> revoked
 //                           |---- its time is over ----------> expired --- grace ---> (none)
+//                           `---- rotate --> rotated, as good as its successor while a grace lasts
 //
 // What is judged: nothing is valid after its end, none ends early or late by more than the touch
 // granularity and the clocks allow, an end is final, and a login that is sent twice is one login.
+// Whoever rotates an id once more gets the same successor. Of a session's field: each request is
+// done once, and a version is changed once.
 
 package enum SessionCall: Hashable, Sendable {
     case create(SessionCreate)
@@ -15,6 +18,12 @@ package enum SessionCall: Hashable, Sendable {
     case revoke(Int)
     case revokeAll(except: Int?)
     case list
+    /// `grace` in nanoseconds.
+    case rotate(Int, to: Int, grace: UInt64)
+    /// Sets the field to the number of the request, if the session has this version.
+    case set(Int, request: UInt64, ifVersion: UInt64?)
+    /// Reads the field and removes it.
+    case take(Int, request: UInt64)
 }
 
 package struct SessionCreate: Hashable, Sendable {
@@ -49,13 +58,34 @@ package enum SessionReply: Hashable, Sendable {
     case revoked
     case unknown
     case count(Int)
+    /// To this direct successor.
+    case rotated(Int)
+    /// The id of the successor is another session's.
+    case taken
+    case version(UInt64)
+    case conflict(UInt64)
+    case field(UInt64?)
     /// Of the sessions, in the order of their creation.
     case list([Int])
 }
 
 package struct SessionModel: SequentialModel {
     package struct Session: Hashable, Sendable {
-        enum Phase: Hashable, Sendable { case live, revoked, expired }
+        enum Phase: Hashable, Sendable {
+            case live, revoked, expired
+            /// The id of a session that goes on under another; the end is that of its grace.
+            case rotated(Int)
+            /// The same after the grace.
+            case outlived(Int)
+
+            /// Where it goes on.
+            var successor: Int? {
+                switch self {
+                case .rotated(let id), .outlived(let id): id
+                case .live, .revoked, .expired: nil
+                }
+            }
+        }
 
         var id: Int
         var phase = Phase.live
@@ -63,7 +93,19 @@ package struct SessionModel: SequentialModel {
         /// 0 for none.
         var idle: UInt64
         var idleEnd: Window?
+        /// Of a rotated id, the end of its grace.
         var lifeEnd: Window
+        /// When its id was exchanged for another.
+        var rotated: Window?
+        var version: UInt64 = 1
+        var field: UInt64?
+        /// The answers to the last requests on the field, oldest first.
+        var answers: [Answer] = []
+
+        struct Answer: Hashable, Sendable {
+            var request: UInt64
+            var reply: SessionReply
+        }
 
         var end: Window { lifeEnd.earlier(idleEnd) }
     }
@@ -73,6 +115,32 @@ package struct SessionModel: SequentialModel {
         var sessions: [Session] = []
 
         func place(_ id: Int) -> Int? { sessions.firstIndex { $0.id == id } }
+
+        /// The live session that an id stands for: its own, or that of a successor.
+        func heir(of id: Int, inGrace: Bool) -> Int? {
+            var id = id
+            while let place = place(id) {
+                switch sessions[place].phase {
+                case .live: return place
+                case .rotated(let next): id = next
+                case .outlived(let next):
+                    guard !inGrace else { return nil }
+                    id = next
+                case .revoked, .expired: return nil
+                }
+            }
+            return nil
+        }
+
+        /// Whether `id` is that of `session` or of one that it came from.
+        func leads(from id: Int, to session: Session) -> Bool {
+            var id: Int? = id
+            while let found = id {
+                if found == session.id { return true }
+                id = place(found).flatMap { sessions[$0].phase.successor }
+            }
+            return false
+        }
     }
 
     package typealias Call = SessionCall
@@ -133,13 +201,17 @@ package struct SessionModel: SequentialModel {
     private func worlds(_ call: SessionCall, _ moment: Window, _ state: State) -> [State]? {
         var worlds = [state]
         var doubtful = 0
-        for place in state.sessions.indices where concerns(call, state.sessions[place]) {
+        for place in state.sessions.indices where concerns(call, state.sessions[place], state) {
             let session = state.sessions[place]
-            guard session.phase == .live, clocks.mayBeOver(session.end, by: moment.to) else {
-                continue
+            let over: Session.Phase
+            switch session.phase {
+            case .live: over = .expired
+            case .rotated(let next): over = .outlived(next)
+            case .revoked, .expired, .outlived: continue
             }
+            guard clocks.mayBeOver(session.end, by: moment.to) else { continue }
             var ended = worlds
-            for index in ended.indices { ended[index].sessions[place].phase = .expired }
+            for index in ended.indices { ended[index].sessions[place].phase = over }
             if clocks.mustBeOver(session.end, at: moment.from) {
                 worlds = ended
                 continue
@@ -170,11 +242,14 @@ package struct SessionModel: SequentialModel {
     }
 
     /// Whether the attempt can tell if the session is over.
-    private func concerns(_ call: SessionCall, _ session: Session) -> Bool {
+    private func concerns(_ call: SessionCall, _ session: Session, _ state: State) -> Bool {
         switch call {
-        case .create(let create): create.cap != .none || create.session == session.id
-        case .validate(let id, _), .renew(let id, _, _), .revoke(let id): id == session.id
-        case .revokeAll, .list: true
+        case .create(let create):
+            (create.cap != .none && session.phase == .live) || create.session == session.id
+        case .validate(let id, _), .renew(let id, _, _), .revoke(let id), .rotate(let id, _, _),
+            .set(let id, _, _), .take(let id, _):
+            state.leads(from: id, to: session)
+        case .revokeAll, .list: session.phase == .live
         }
     }
 
@@ -191,7 +266,7 @@ package struct SessionModel: SequentialModel {
         case .renew(let id, let idle, let life):
             return renew(id, idle, life, moment, state)
         case .revoke(let id):
-            guard let place = state.place(id), state.sessions[place].phase == .live else {
+            guard let place = state.heir(of: id, inGrace: false) else {
                 return [(state, .count(0))]
             }
             var after = state
@@ -200,12 +275,19 @@ package struct SessionModel: SequentialModel {
         case .revokeAll(let except):
             var after = state
             var count = 0
+            let kept = except.flatMap { state.heir(of: $0, inGrace: false) }
             for place in after.sessions.indices
-            where after.sessions[place].phase == .live && after.sessions[place].id != except {
+            where after.sessions[place].phase == .live && place != kept {
                 revoke(place, moment, &after)
                 count += 1
             }
             return [(after, .count(count))]
+        case .rotate(let id, let next, let grace):
+            return rotate(id, to: next, grace, moment, state)
+        case .set(let id, let request, let ifVersion):
+            return onField(of: id, request, moment, state) { $0.set(request, ifVersion) }
+        case .take(let id, let request):
+            return onField(of: id, request, moment, state) { $0.take() }
         case .list:
             return [(state, .list(state.sessions.filter { $0.phase == .live }.map(\.id)))]
         }
@@ -222,7 +304,8 @@ package struct SessionModel: SequentialModel {
         let session = state.sessions[place]
         switch session.phase {
         case .live: return [(state, .created(birth: session.birth ?? 0, evicted: 0))]
-        case .revoked: return [(state, .revoked)] + forgotten(place, moment, state, create)
+        case .revoked, .rotated, .outlived:
+            return [(state, .revoked)] + forgotten(place, moment, state, create)
         case .expired: return [(state, .expired)] + forgotten(place, moment, state, create)
         }
     }
@@ -279,10 +362,9 @@ package struct SessionModel: SequentialModel {
         _ moment: Window,
         _ state: State
     ) -> [(State, SessionReply)] {
-        guard let place = state.place(id) else { return [(state, .unknown)] }
-        let session = state.sessions[place]
-        switch session.phase {
-        case .live:
+        guard let own = state.place(id) else { return [(state, .unknown)] }
+        if let place = state.heir(of: id, inGrace: true) {
+            let session = state.sessions[place]
             guard isUse, let end = session.idleEnd else { return [(state, .valid)] }
             // The use need not have been logged: then the end is where it was, but not before a
             // full idle timeout from this use.
@@ -294,13 +376,72 @@ package struct SessionModel: SequentialModel {
                 to: max(end.to, logged.to)
             )
             return [(after, .valid)]
-        case .revoked, .expired:
-            let reply: SessionReply = session.phase == .revoked ? .revoked : .expired
-            guard mayBeForgotten(session, by: moment.to) else { return [(state, reply)] }
-            var cleared = state
-            cleared.sessions.remove(at: place)
-            return [(state, reply), (cleared, .unknown)]
         }
+        let session = state.sessions[own]
+        let reply: SessionReply = session.phase == .expired ? .expired : .revoked
+        guard mayBeForgotten(session, by: moment.to) else { return [(state, reply)] }
+        var cleared = state
+        cleared.sessions.remove(at: own)
+        return [(state, reply), (cleared, .unknown)]
+    }
+
+    // MARK: Rotation
+
+    private func rotate(
+        _ id: Int,
+        to next: Int,
+        _ grace: UInt64,
+        _ moment: Window,
+        _ state: State
+    ) -> [(State, SessionReply)] {
+        guard let place = state.place(id) else { return [(state, .unknown)] }
+        if let successor = state.sessions[place].phase.successor {
+            var isAnswered = successor == next
+            if case .rotated = state.sessions[place].phase { isAnswered = true }
+            guard isAnswered, state.heir(of: successor, inGrace: true) != nil else {
+                return validate(id, false, moment, state)
+            }
+            return [(state, .rotated(successor))]
+        }
+        guard state.sessions[place].phase == .live else {
+            return validate(id, false, moment, state)
+        }
+        guard state.place(next) == nil else { return [(state, .taken)] }
+        var after = state
+        var session = state.sessions[place]
+        session.id = next
+        session.birth = nil
+        session.idleEnd = rules.idleEnd(session.idle).map { clocks.end(after: $0, within: moment) }
+        after.sessions[place].phase = .rotated(next)
+        after.sessions[place].idleEnd = nil
+        after.sessions[place].lifeEnd = clocks.end(after: grace, within: moment)
+        after.sessions[place].rotated = clocks.end(after: 0, within: moment)
+        after.sessions.append(session)
+        return [(after, .rotated(next))]
+    }
+
+    // MARK: The field
+
+    private func onField(
+        of id: Int,
+        _ request: UInt64,
+        _ moment: Window,
+        _ state: State,
+        _ body: (inout Session) -> SessionReply
+    ) -> [(State, SessionReply)] {
+        guard let place = state.heir(of: id, inGrace: true) else {
+            return validate(id, false, moment, state)
+        }
+        if let known = state.sessions[place].answers.first(where: { $0.request == request }) {
+            return [(state, known.reply)]
+        }
+        var after = state
+        let reply = body(&after.sessions[place])
+        if case .conflict = reply { return [(state, reply)] }
+        after.sessions[place].answers.append(Session.Answer(request: request, reply: reply))
+        let excess = after.sessions[place].answers.count - rules.requestsRemembered
+        if excess > 0 { after.sessions[place].answers.removeFirst(excess) }
+        return [(after, reply)]
     }
 
     private func renew(
@@ -310,8 +451,7 @@ package struct SessionModel: SequentialModel {
         _ moment: Window,
         _ state: State
     ) -> [(State, SessionReply)] {
-        guard let place = state.place(id) else { return [(state, .unknown)] }
-        guard state.sessions[place].phase == .live else {
+        guard let place = state.heir(of: id, inGrace: true) else {
             // A tombstone answers a renewal as it answers a validate.
             return validate(id, false, moment, state)
         }
@@ -338,6 +478,9 @@ package struct SessionModel: SequentialModel {
     }
 
     private func mayBeForgotten(_ session: Session, by latest: UInt64) -> Bool {
+        if let rotated = session.rotated {
+            return clocks.mayBeOver(rotated.advanced(by: rules.tombstoneFloor), by: latest)
+        }
         let grace = session.phase == .expired ? rules.expiredGrace : rules.tombstoneFloor
         return clocks.mayBeOver(session.end.advanced(by: grace), by: latest)
     }
@@ -353,6 +496,8 @@ package struct SessionRules: Hashable, Sendable {
     package var expiredGrace: UInt64
     /// How long a revoked one is, at least.
     package var tombstoneFloor: UInt64
+    /// Answers that a session remembers.
+    package var requestsRemembered = 4
 
     package init(
         granularityDivisor: UInt64,
@@ -370,6 +515,22 @@ package struct SessionRules: Hashable, Sendable {
 
     /// How long after its last logged use a session ends; nil without an idle timeout.
     func idleEnd(_ idle: UInt64) -> UInt64? { idle == 0 ? nil : plus(idle, granularity(idle)) }
+}
+
+extension SessionModel.Session {
+    fileprivate mutating func set(_ value: UInt64, _ wanted: UInt64?) -> SessionReply {
+        if let wanted, wanted != version { return .conflict(version) }
+        version += 1
+        field = value
+        return .version(version)
+    }
+
+    fileprivate mutating func take() -> SessionReply {
+        guard let value = field else { return .field(nil) }
+        version += 1
+        field = nil
+        return .field(value)
+    }
 }
 
 extension SessionModel {

@@ -32,6 +32,11 @@ package struct RequestBounds: Sendable {
     /// Bytes of the values in one reply to MGET. Unbounded, a request of a few kilobytes would have
     /// a node build a reply of gigabytes.
     package static let replyBytesMax = 64 * 1024 * 1024
+    /// For how long a rotated id goes on where the request does not say, in seconds: requests that
+    /// were on their way have come by then.
+    package static let defaultGraceSeconds: Int64 = 30
+    /// Longer than that an old id would be a second session.
+    package static let graceSecondsMax: Int64 = 600
     /// The longest idle timeout or life, in seconds: a hundred years. Longer ones are mistakes.
     package static let secondsMax: Int64 = 100 * 366 * 86_400
 

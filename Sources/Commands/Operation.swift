@@ -6,7 +6,8 @@
 //   spread   several groups: a command with many keys, DBSIZE, SCAN
 //
 // In: `RequestReader`. Out: the server routes by the slot; `render` writes the answer. No byte of a
-// secret is in here, but for the id that a CREATE hands out.
+// secret is in here, but for the ids that a CREATE or a ROTATE hands out, and the old one of a
+// ROTATE.
 
 package import HoldfastWire
 package import SessionMachine
@@ -58,6 +59,10 @@ package enum WriteReply: Sendable {
     case created(SessionID)
     /// `SESSION RENEW`.
     case renewed
+    /// `SESSION ROTATE`: shows the id as `CREATE` does. Boxed: few writes are rotations.
+    indirect case rotated(RotationReply)
+    /// `SESSION SET`, `UNSET` and `TAKE`: null where there is no such session any more.
+    case field
     /// `SESSION REVOKE` and `REVOKEALL`.
     case revoked
 }
@@ -98,6 +103,15 @@ package struct ValidateAction: Sendable {
     package var digest: SecretDigest
     package var purpose: ValidatePurpose
     package var fields: FieldSelection
+    package var reply: ValidateReply
+}
+
+/// How a look at a session becomes a reply.
+package enum ValidateReply: Sendable {
+    /// `SESSION VALIDATE`: what the id is worth, and the fields that were asked for.
+    case status
+    /// `SESSION GET`: the fields alone; null where the session is not valid.
+    case fields
 }
 
 /// Which fields of a session a reply shows.

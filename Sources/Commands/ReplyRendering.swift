@@ -18,6 +18,10 @@ extension ReplyWriter {
         case .value(let value): optional(value)
         case .created(let info, evicted: _): created(info, as: reply)
         case .renewed(let info): session(info, id: nil)
+        case .rotated(let rotated): self.rotated(rotated, as: reply)
+        case .version(let version): integer(Int64(clamping: version))
+        case .conflict(let version):
+            error("CONFLICT the session has version \(version); read it and try again")
         case .touched(let count): integer(Int64(count))
         case .revoked(let count): integer(Int64(count))
         case .handleTaken: error("CONFLICT the id is another session's; make a new one")
@@ -31,6 +35,13 @@ extension ReplyWriter {
     private mutating func created(_ info: SessionInfo, as reply: WriteReply) {
         guard case .created(let id) = reply else { return session(info, id: nil) }
         session(info, id: id)
+    }
+
+    private mutating func rotated(_ rotated: Rotated, as reply: WriteReply) {
+        guard case .rotated(let rotation) = reply, let id = rotation.id(of: rotated) else {
+            return error("ERR the session's new id cannot be read; log in again")
+        }
+        session(rotated.info, id: id)
     }
 
     private mutating func session(_ info: SessionInfo, id: SessionID?) {
@@ -66,26 +77,28 @@ extension ReplyWriter {
     }
 
     private mutating func ended(_ end: SessionEnd, as reply: WriteReply) {
-        let state = end == .revoked ? "revoked" : "expired"
-        if case .created = reply {
+        let state = end == .expired ? "expired" : "revoked"
+        switch reply {
+        case .created:
             error("CONFLICT the id was a session's that is \(state); make a new one")
-        } else {
-            map(1)
-            bulk("status")
-            bulk(state)
+        case .field: null()
+        default: ended(state)
         }
     }
 
     private mutating func unknown(as reply: WriteReply) {
-        guard case .renewed = reply else { return integer(0) }
-        map(1)
-        bulk("status")
-        bulk("unknown")
+        switch reply {
+        case .renewed, .rotated: ended("unknown")
+        case .field: null()
+        default: integer(0)
+        }
     }
 
     private mutating func refusal(_ refusal: Refusal) {
         switch refusal {
         case .tooLarge: error("ERR the key, the value or the session is over its limit; store less")
+        case .requestReused:
+            error("ERR the request id was another request's; use a new one for each")
         case .noLifetime: error("ERR TTL must be above 0")
         case .full:
             error("OOM the shard group holds as many records as it can; end some or add groups")
@@ -175,9 +188,20 @@ extension ReplyWriter {
     // MARK: Validate
 
     /// The reply to a validate, once whatever it must log is logged.
-    package mutating func validation(_ status: SessionStatus, fields selection: FieldSelection) {
-        switch status {
-        case .valid(let session): valid(session, selection)
+    package mutating func validation(_ validation: Validation, for action: ValidateAction) {
+        switch action.reply {
+        case .status: status(of: validation, action.fields)
+        case .fields:
+            guard case .valid(let session) = validation.status,
+                let fields = selected(session, action.fields)
+            else { return null() }
+            self.fields(fields)
+        }
+    }
+
+    private mutating func status(of validation: Validation, _ selection: FieldSelection) {
+        switch validation.status {
+        case .valid(let session): valid(session, selection, mustRotate: validation.isByOldID)
         case .expired: ended("expired")
         case .unknown: ended("unknown")
         case .revoked(let tombstone):
@@ -186,7 +210,12 @@ extension ReplyWriter {
             bulk("revoked")
             bulk("revoked-at")
             time(tombstone.endedAt)
-            text("reason", tombstone.note.reason)
+            if tombstone.end == .rotated {
+                bulk("reason")
+                bulk("rotated")
+            } else {
+                text("reason", tombstone.note.reason)
+            }
             text("by", tombstone.note.actor)
         }
     }
@@ -197,9 +226,13 @@ extension ReplyWriter {
         bulk(status)
     }
 
-    private mutating func valid(_ session: SessionView, _ selection: FieldSelection) {
+    private mutating func valid(
+        _ session: SessionView,
+        _ selection: FieldSelection,
+        mustRotate: Bool
+    ) {
         let fields = selected(session, selection)
-        map(fields == nil ? 8 : 9)
+        map(8 + (fields == nil ? 0 : 1) + (mustRotate ? 1 : 0))
         bulk("status")
         bulk("valid")
         text("subject", session.subject)
@@ -214,8 +247,16 @@ extension ReplyWriter {
         )
         bulk("aal")
         integer(Int64(session.assurance))
+        if mustRotate {
+            bulk("rotate")
+            integer(1)
+        }
         guard let fields else { return }
         bulk("fields")
+        self.fields(fields)
+    }
+
+    private mutating func fields(_ fields: [SessionField]) {
         map(fields.count)
         for field in fields {
             bulk(field.name)

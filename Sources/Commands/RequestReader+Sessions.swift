@@ -9,6 +9,7 @@ extension RequestReader {
         if frame.equals(1, "CREATE") { return try create(frame) }
         if frame.equals(1, "VALIDATE") { return try validate(frame) }
         if frame.equals(1, "RENEW") { return try renew(frame) }
+        if frame.equals(1, "ROTATE") { return try rotate(frame) }
         if frame.equals(1, "REVOKE") { return try revoke(frame) }
         if frame.equals(1, "REVOKEALL") { return try revokeAll(frame) }
         if frame.equals(1, "LIST") {
@@ -16,10 +17,14 @@ extension RequestReader {
             let subject = try subject(frame)
             return KeyedOperation(slot: slot(frame, 2), action: .read(.list(subject: subject)))
         }
+        if frame.equals(1, "GET") { return try getFields(frame) }
+        if frame.equals(1, "SET") { return try setFields(frame) }
+        if frame.equals(1, "UNSET") { return try unsetFields(frame) }
+        if frame.equals(1, "TAKE") { return try takeField(frame) }
         let name = Self.prefix(frame, 1, 128)
         throw RequestError(
-            "ERR unknown subcommand '\(name)'. "
-                + "Try CREATE, VALIDATE, RENEW, REVOKE, REVOKEALL or LIST."
+            "ERR unknown subcommand '\(name)'. Try CREATE, VALIDATE, RENEW, ROTATE, REVOKE, "
+                + "REVOKEALL, LIST, GET, SET, UNSET or TAKE."
         )
     }
 
@@ -81,10 +86,7 @@ extension RequestReader {
         } else if frame.equals(place, "AMR") {
             create.methods = try label(frame, place + 1)
         } else if frame.equals(place, "AAL") {
-            guard let level = UInt8(exactly: try integer(frame, place + 1)), 1...3 ~= level else {
-                throw RequestError("ERR AAL must be 1, 2 or 3")
-            }
-            create.assurance = level
+            create.assurance = try assurance(frame, place + 1)
         } else if frame.equals(place, "MAX") {
             create.cap = try cap(frame, place + 1)
             return 1
@@ -104,7 +106,7 @@ extension RequestReader {
         throw .syntax
     }
 
-    private func fields(
+    func fields(
         _ frame: RequestFrame,
         from start: Int
     ) throws(RequestError) -> [SessionField] {
@@ -148,7 +150,8 @@ extension RequestReader {
             handle: id.handle,
             digest: secrets.digest(ofSecret: id.secret),
             purpose: .use,
-            fields: .none
+            fields: .none,
+            reply: .status
         )
         var place = 3
         while place < frame.count {
@@ -249,7 +252,14 @@ extension RequestReader {
         return subject
     }
 
-    private func id(_ frame: RequestFrame, _ place: Int) throws(RequestError) -> SessionID {
+    func assurance(_ frame: RequestFrame, _ place: Int) throws(RequestError) -> UInt8 {
+        guard let level = UInt8(exactly: try integer(frame, place)), 1...3 ~= level else {
+            throw RequestError("ERR AAL must be 1, 2 or 3")
+        }
+        return level
+    }
+
+    func id(_ frame: RequestFrame, _ place: Int) throws(RequestError) -> SessionID {
         guard let id = frame.withBytes(place, { SessionID(parsing: $0) }) else {
             throw RequestError("ERR not a session id")
         }

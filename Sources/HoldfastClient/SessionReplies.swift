@@ -48,6 +48,13 @@ struct ReplyMap {
 
     func fields() throws(HoldfastError) -> [String: [UInt8]] {
         guard let value = entries["fields"] else { return [:] }
+        return try Self.fields(value, what)
+    }
+
+    static func fields(
+        _ value: RESPValue,
+        _ what: String
+    ) throws(HoldfastError) -> [String: [UInt8]] {
         guard let pairs = value.pairs else { throw .unreadable("\(what): fields") }
         var fields: [String: [UInt8]] = [:]
         for pair in pairs {
@@ -93,7 +100,8 @@ extension Validation {
                 ValidSession(
                     state: try SessionState(map),
                     assurance: Int(clamping: try map.number("aal")),
-                    fields: try map.fields()
+                    fields: try map.fields(),
+                    mustRotate: map.has("rotate")
                 )
             )
         case "expired": self = .expired

@@ -46,6 +46,9 @@ public struct ValidSession: Hashable, Sendable {
     public var assurance: Int
     /// The fields that were asked for and are there.
     public var fields: [String: [UInt8]]
+    /// The session has another token by now, and the one that was shown goes on for a short while:
+    /// ``Sessions/rotate(_:grace:assurance:deadline:)`` gives the new one.
+    public var mustRotate: Bool
 }
 
 /// How a session was ended.

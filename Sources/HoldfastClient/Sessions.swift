@@ -193,7 +193,7 @@ public struct Sessions: Sendable {
         return count > 0
     }
 
-    private func send(
+    func send(
         _ words: Words,
         _ slot: UInt16,
         _ effect: CallEffect,
@@ -210,7 +210,7 @@ public struct Sessions: Sendable {
     }
 
     /// From the system's secure random source; on Linux that is getrandom.
-    private static func mint(slot: UInt16) -> SessionID {
+    static func mint(slot: UInt16) -> SessionID {
         var system = SystemRandomNumberGenerator()
         let random = (0..<SessionID.randomByteCount).map { _ in
             UInt8.random(in: 0...255, using: &system)

@@ -1,7 +1,7 @@
 // Whose directory this is. The file `identity` is text, so that an operator can read it:
 //
 //     holdfast log
-//     format 4
+//     format 5
 //     cluster 00000000000000010000000000000002
 //     node 3
 //     groups 12
@@ -39,7 +39,7 @@ extension FixedWidthInteger where Self: UnsignedInteger {
 
 /// What the identity file says.
 struct Identity: Hashable {
-    static let formatVersion: UInt32 = 4
+    static let formatVersion: UInt32 = 5
 
     var format: UInt32
     var node: NodeIdentity

@@ -13,6 +13,10 @@ package enum Command: Equatable, Sendable {
     case renew(RenewSession)
     case revoke(RevokeSession)
     case revokeAll(RevokeSubject)
+    case setFields(SetFields)
+    case unsetFields(UnsetFields)
+    case takeField(TakeField)
+    indirect case rotate(RotateSession)
 
     case set(SetValue)
     /// Reads a value and changes its expiry (GETEX).
@@ -34,9 +38,9 @@ extension Command {
     /// Whether it brings something new in. All others end what is there, or let it go on.
     package var addsState: Bool {
         switch self {
-        case .create, .set: true
-        case .touch, .renew, .revoke, .revokeAll, .getExpiring, .getDeleting, .delete, .expire,
-            .persist, .time, .attest:
+        case .create, .set, .setFields: true
+        case .touch, .renew, .revoke, .revokeAll, .unsetFields, .takeField, .rotate,
+            .getExpiring, .getDeleting, .delete, .expire, .persist, .time, .attest:
             false
         }
     }

@@ -16,6 +16,10 @@ extension Command {
             let handle = try reader.readHandle()
             self = .revoke(RevokeSession(handle: handle, note: try reader.readNote()))
         case .revokeAll: self = .revokeAll(try RevokeSubject(from: &reader))
+        case .setFields: self = .setFields(try SetFields(from: &reader))
+        case .unsetFields: self = .unsetFields(try UnsetFields(from: &reader))
+        case .takeField: self = .takeField(try TakeField(from: &reader))
+        case .rotate: self = .rotate(try RotateSession(from: &reader))
         case .set: self = .set(try SetValue(from: &reader))
         case .getExpiring:
             let key = try reader.readKey()
@@ -76,6 +80,58 @@ extension RevokeSubject {
         let subject = try reader.readLengthPrefixed(limit: Limits.subjectBytes)
         let except = try reader.readPresence() == .present ? try reader.readHandle() : nil
         self.init(subject: subject, except: except, note: try reader.readNote())
+    }
+}
+
+extension SetFields {
+    fileprivate init(from reader: inout ByteReader) throws(DecodeError) {
+        let handle = try reader.readHandle()
+        let digest = try reader.readDigest()
+        let request = try reader.readRequest()
+        let version = try reader.readVarint()
+        self.init(handle: handle, digest: digest, fields: try reader.readFields())
+        self.request = request
+        ifVersion = version == 0 ? nil : version
+    }
+}
+
+extension UnsetFields {
+    fileprivate init(from reader: inout ByteReader) throws(DecodeError) {
+        let handle = try reader.readHandle()
+        let digest = try reader.readDigest()
+        let request = try reader.readRequest()
+        self.init(handle: handle, digest: digest, names: try reader.readNames())
+        self.request = request
+    }
+}
+
+extension TakeField {
+    fileprivate init(from reader: inout ByteReader) throws(DecodeError) {
+        let handle = try reader.readHandle()
+        let digest = try reader.readDigest()
+        let request = try reader.readRequest()
+        let name = try reader.readLengthPrefixed(limit: Limits.fieldNameBytes)
+        self.init(handle: handle, digest: digest, name: name)
+        self.request = request
+    }
+}
+
+extension RotateSession {
+    fileprivate init(from reader: inout ByteReader) throws(DecodeError) {
+        let handle = try reader.readHandle()
+        let digest = try reader.readDigest()
+        let successor = try reader.readHandle()
+        let successorDigest = try reader.readDigest()
+        let sealedSecret = try reader.readLengthPrefixed(limit: Limits.sealedSecretBytes)
+        self.init(
+            handle: handle,
+            digest: digest,
+            successor: successor,
+            successorDigest: successorDigest,
+            sealedSecret: sealedSecret,
+            grace: Milliseconds(try reader.readVarint())
+        )
+        assurance = try reader.readPresence() == .present ? try reader.readUInt8() : nil
     }
 }
 
@@ -164,6 +220,21 @@ extension ByteReader {
             fields.append(SessionField(name: name, value: value))
         }
         return fields
+    }
+
+    fileprivate mutating func readNames() throws(DecodeError) -> [ArraySlice<UInt8>] {
+        let count = try readCount(limit: Limits.fields)
+        guard count <= remaining else { throw .truncated }
+        var names: [ArraySlice<UInt8>] = []
+        names.reserveCapacity(count)
+        for _ in 0..<count {
+            names.append(try readLengthPrefixed(limit: Limits.fieldNameBytes))
+        }
+        return names
+    }
+
+    fileprivate mutating func readRequest() throws(DecodeError) -> RequestID? {
+        RequestID(rawValue: try readUInt64())
     }
 
     fileprivate mutating func readNote() throws(DecodeError) -> RevocationNote {

@@ -11,6 +11,10 @@ enum CommandTag: UInt8 {
     case renew = 3
     case revoke = 4
     case revokeAll = 5
+    case setFields = 6
+    case unsetFields = 7
+    case takeField = 8
+    case rotate = 9
     case set = 32
     case getExpiring = 33
     case getDeleting = 34
@@ -35,6 +39,10 @@ extension Command {
             writer.write(revoke.handle)
             writer.write(revoke.note)
         case .revokeAll(let revoke): revoke.encode(into: &writer)
+        case .setFields(let set): set.encode(into: &writer)
+        case .unsetFields(let unset): unset.encode(into: &writer)
+        case .takeField(let take): take.encode(into: &writer)
+        case .rotate(let rotate): rotate.encode(into: &writer)
         case .set(let set): set.encode(into: &writer)
         case .getExpiring(let key, let change):
             writer.writeLengthPrefixed(key.bytes)
@@ -60,6 +68,10 @@ extension Command {
         case .renew: .renew
         case .revoke: .revoke
         case .revokeAll: .revokeAll
+        case .setFields: .setFields
+        case .unsetFields: .unsetFields
+        case .takeField: .takeField
+        case .rotate: .rotate
         case .set: .set
         case .getExpiring: .getExpiring
         case .getDeleting: .getDeleting
@@ -94,11 +106,37 @@ extension CreateSession {
             writer.writeVarint(UInt64(limit))
         }
         writer.writeLengthPrefixed(policy)
-        writer.writeCount(fields.count)
-        for field in fields {
-            writer.writeLengthPrefixed(field.name)
-            writer.writeLengthPrefixed(field.value)
-        }
+        writer.write(fields)
+    }
+}
+
+extension SetFields {
+    fileprivate func encode(into writer: inout ByteWriter) {
+        writer.write(handle)
+        writer.write(digest)
+        writer.write(request)
+        // No session has version 0.
+        writer.writeVarint(ifVersion ?? 0)
+        writer.write(fields)
+    }
+}
+
+extension UnsetFields {
+    fileprivate func encode(into writer: inout ByteWriter) {
+        writer.write(handle)
+        writer.write(digest)
+        writer.write(request)
+        writer.writeCount(names.count)
+        for name in names { writer.writeLengthPrefixed(name) }
+    }
+}
+
+extension TakeField {
+    fileprivate func encode(into writer: inout ByteWriter) {
+        writer.write(handle)
+        writer.write(digest)
+        writer.write(request)
+        writer.writeLengthPrefixed(name)
     }
 }
 
@@ -121,6 +159,19 @@ extension RevokeSubject {
             writer.write(UInt8(0))
         }
         writer.write(note)
+    }
+}
+
+extension RotateSession {
+    fileprivate func encode(into writer: inout ByteWriter) {
+        writer.write(handle)
+        writer.write(digest)
+        writer.write(successor)
+        writer.write(successorDigest)
+        writer.writeLengthPrefixed(sealedSecret)
+        writer.writeVarint(grace.count)
+        writer.write((assurance == nil ? Presence.absent : .present).rawValue)
+        if let assurance { writer.write(assurance) }
     }
 }
 
@@ -153,6 +204,16 @@ extension ByteWriter {
         write(digest.word1)
         write(digest.word2)
         write(digest.word3)
+    }
+
+    fileprivate mutating func write(_ request: RequestID?) { write(request?.rawValue ?? 0) }
+
+    fileprivate mutating func write(_ fields: [SessionField]) {
+        writeCount(fields.count)
+        for field in fields {
+            writeLengthPrefixed(field.name)
+            writeLengthPrefixed(field.value)
+        }
     }
 
     fileprivate mutating func write(_ note: RevocationNote) {

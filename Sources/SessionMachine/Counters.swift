@@ -11,15 +11,16 @@ package struct Counters: Equatable, Sendable {
     package internal(set) var evicted: UInt64 = 0
     package internal(set) var sessionsExpired: UInt64 = 0
     package internal(set) var valuesExpired: UInt64 = 0
+    package internal(set) var rotated: UInt64 = 0
 
     /// In the order of the snapshot's header.
     var words: [UInt64] {
-        [commands, created, touched, revoked, evicted, sessionsExpired, valuesExpired]
+        [commands, created, touched, revoked, evicted, sessionsExpired, valuesExpired, rotated]
     }
 
     init() {}
 
-    /// `words` has seven elements.
+    /// `words` has eight elements.
     init(words: [UInt64]) {
         precondition(words.count == Counters.wordCount)
         commands = words[0]
@@ -29,9 +30,10 @@ package struct Counters: Equatable, Sendable {
         evicted = words[4]
         sessionsExpired = words[5]
         valuesExpired = words[6]
+        rotated = words[7]
     }
 
-    static let wordCount = 7
+    static let wordCount = 8
 }
 
 /// What is in the group now.

@@ -22,6 +22,10 @@ package enum Limits {
     /// All of one session's variable bytes. A renewal or touch copies the record while a snapshot
     /// runs.
     package static let sessionBytes = 64 * 1024
+    /// Requests whose answers a session remembers: those of one client that may be on their way.
+    package static let requestsRemembered = 4
+    /// A sealed secret: nonce, the secret's characters and tag take 74 bytes.
+    package static let sealedSecretBytes = 128
     /// Live sessions of one subject: a revoke-all is one log entry and must apply within
     /// milliseconds.
     package static let sessionsPerSubject = 4_096

@@ -15,10 +15,16 @@ package enum Outcome: Equatable, Sendable {
     /// A login; also the answer to its retry. `evicted` sessions gave way to it.
     case created(SessionInfo, evicted: Int)
     case renewed(SessionInfo)
+    /// A rotation; also the answer to all who ask for one of the same id in its time of grace.
+    case rotated(Rotated)
     /// How many of the handles named a live session.
     case touched(Int)
     /// How many sessions were live before and are revoked now.
     case revoked(Int)
+    /// The version that a session's fields have now; also the answer to a retry.
+    case version(UInt64)
+    /// The session has another version than the one that may be changed: this one.
+    case conflict(UInt64)
 
     /// The handle belongs to another session: other secret, or other subject.
     case handleTaken
@@ -40,12 +46,16 @@ package enum Refusal: Equatable, Sendable {
     case noLifetime
     /// All record ids are in use.
     case full
+    /// The request id was that of another kind of request.
+    case requestReused
 }
 
 /// How a session ended.
 package enum SessionEnd: UInt8, Equatable, Sendable {
     case expired = 1
     case revoked = 2
+    /// It goes on under another id.
+    case rotated = 3
 }
 
 /// What a client is told about a session it made or renewed.

@@ -26,15 +26,40 @@ extension SessionMachine {
             switch tombstone.end {
             case .expired: return Validation(status: .expired, followUp: .answer)
             case .revoked: return Validation(status: .revoked(tombstone), followUp: .answer)
+            case .rotated: return validate(successorOf: tombstone, now, purpose)
             }
-        case .session:
-            let view = SessionView(payload: payload)
-            guard isOver(record) else {
-                return Validation(status: .valid(view), followUp: followUp(view, now, purpose))
-            }
-            let isGraceOver = view.deadline.advanced(by: Limits.expiredGrace) <= time
-            return isGraceOver ? .unknown : Validation(status: .expired, followUp: .answer)
+        case .session: return validate(record, now, purpose)
         }
+    }
+
+    private func validate(
+        _ session: RecordID,
+        _ now: MachineTime,
+        _ purpose: ValidatePurpose
+    ) -> Validation {
+        let view = SessionView(payload: records.payload(session))
+        guard isOver(session) else {
+            return Validation(status: .valid(view), followUp: followUp(view, now, purpose))
+        }
+        let isGraceOver = view.deadline.advanced(by: Limits.expiredGrace) <= time
+        return isGraceOver ? .unknown : Validation(status: .expired, followUp: .answer)
+    }
+
+    /// In the time of grace an old id is as good as the new one. Afterwards it is one that was
+    /// revoked.
+    private func validate(
+        successorOf tombstone: TombstoneView,
+        _ now: MachineTime,
+        _ purpose: ValidatePurpose
+    ) -> Validation {
+        let ended = Validation(status: .revoked(tombstone), followUp: .answer)
+        guard let link = tombstone.link, link.graceEndsAt > time,
+            let session = successor(of: link), !isOver(session.record)
+        else { return ended }
+        var validation = validate(session.record, now, purpose)
+        if session.graceEndsAt <= now { validation.followUp = .logTime }
+        validation.isByOldID = true
+        return validation
     }
 
     /// A live session by its handle, for those who may see it without its secret; nil otherwise.
@@ -106,6 +131,8 @@ package enum ValidatePurpose: Equatable, Sendable {
 package struct Validation: Sendable {
     package var status: SessionStatus
     package var followUp: FollowUp
+    /// The id that was shown has a successor, which the holder should be given.
+    package var isByOldID = false
 
     static let unknown = Validation(status: .unknown, followUp: .answer)
 }

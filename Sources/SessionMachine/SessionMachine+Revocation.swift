@@ -8,19 +8,18 @@
 extension SessionMachine {
     mutating func apply(_ revoke: RevokeSession) -> Outcome {
         guard isStorable(revoke.note) else { return .refused(.tooLarge) }
-        guard let record = settledSession(revoke.handle, hash: hash(revoke.handle)),
-            records.kind(record) == .session
-        else { return .revoked(0) }
+        // Whoever logs out by an old id means the session.
+        guard let record = settledHeir(of: revoke.handle) else { return .revoked(0) }
         self.revoke(record, revoke.note)
         return .revoked(1)
     }
 
     mutating func apply(_ revoke: RevokeSubject) -> Outcome {
         guard isStorable(revoke.note) else { return .refused(.tooLarge) }
+        let kept = revoke.except.flatMap { settledHeir(of: $0) }
         var revoked = 0
         for record in settledSessions(of: revoke.subject, hash: hash(revoke.subject)) {
-            let handle = SessionLayout.handle(of: records.payload(record))
-            guard handle != revoke.except else { continue }
+            guard record != kept else { continue }
             self.revoke(record, revoke.note)
             revoked += 1
         }
@@ -76,7 +75,8 @@ extension SessionMachine {
     mutating func end(
         _ record: RecordID,
         _ end: SessionEnd,
-        note: RevocationNote = RevocationNote()
+        note: RevocationNote = RevocationNote(),
+        link: SuccessorLink? = nil
     ) {
         let payload = records.payload(record)
         let view = SessionView(payload: payload)
@@ -89,12 +89,13 @@ extension SessionMachine {
         case .expired:
             endedAt = view.deadline
             deadline = endedAt.advanced(by: Limits.expiredGrace)
-        case .revoked:
+        case .revoked, .rotated:
             endedAt = time
             deadline = max(view.expiresAt, time.advanced(by: Limits.tombstoneFloor))
         }
         guard deadline > time else { return removeTombstone(record) }
-        let tombstone = SessionLayout.tombstone(of: payload, end: end, at: endedAt, note: note)
+        var tombstone = SessionLayout.tombstone(of: payload, end: end, at: endedAt, note: note)
+        if let link { SessionLayout.append(link, to: &tombstone) }
         records.replace(record, with: tombstone, deadline: deadline)
     }
 

@@ -27,9 +27,7 @@ extension SessionMachine {
     mutating func touch(_ handles: [SessionHandle128]) -> Outcome {
         var touched = 0
         for handle in handles {
-            guard let record = settledSession(handle, hash: hash(handle)),
-                records.kind(record) == .session
-            else { continue }
+            guard let record = settledBearer(of: handle) else { continue }
             touch(record)
             touched += 1
         }
@@ -38,15 +36,12 @@ extension SessionMachine {
     }
 
     mutating func apply(_ renew: RenewSession) -> Outcome {
-        guard let record = settledSession(renew.handle, hash: hash(renew.handle)) else {
-            return .unknown
-        }
-        var payload = records.payload(record)
-        guard SessionLayout.digest(of: payload) == renew.digest else { return .unknown }
-        guard records.kind(record) == .session else {
-            return .ended(TombstoneView(payload: payload).end)
-        }
+        onLiveSession(renew.handle, renew.digest) { $0.renew($1, renew) }
+    }
+
+    private mutating func renew(_ record: RecordID, _ renew: RenewSession) -> Outcome {
         guard renew.lifetime != .zero else { return .refused(.noLifetime) }
+        var payload = records.payload(record)
         payload.setWord(time.millisecondsSince1970, at: SessionLayout.lastTouch)
         if let idle = renew.idle { payload.setWord(idle.count, at: SessionLayout.idle) }
         if let lifetime = renew.lifetime {
@@ -76,6 +71,34 @@ extension SessionMachine {
         settle(record)
         // A session past its deadline has become a tombstone, or, past its grace too, nothing.
         return session(handle, hash: hash)
+    }
+
+    /// Carries `command` out on the live session of `handle` with that secret. Where there is none
+    /// it answers why, and nothing is done.
+    mutating func onLiveSession(
+        _ handle: SessionHandle128,
+        _ digest: SecretDigest,
+        _ command: (inout SessionMachine, RecordID) -> Outcome
+    ) -> Outcome {
+        guard let record = settledSession(handle, hash: hash(handle)) else { return .unknown }
+        let payload = records.payload(record)
+        guard SessionLayout.digest(of: payload) == digest else { return .unknown }
+        guard let live = settledBearer(of: handle) else {
+            guard records.kind(record) == .tombstone else { return .ended(.expired) }
+            return .ended(TombstoneView(payload: payload).end)
+        }
+        return command(&self, live)
+    }
+
+    /// The live session that a handle may still be used for: its own, or in the time of grace after
+    /// a rotation its successor.
+    private mutating func settledBearer(of handle: SessionHandle128) -> RecordID? {
+        guard let record = settledSession(handle, hash: hash(handle)) else { return nil }
+        guard records.kind(record) == .tombstone else { return record }
+        guard let link = TombstoneView(payload: records.payload(record)).link,
+            link.graceEndsAt > time
+        else { return nil }
+        return settledSuccessor(of: link)
     }
 
     private mutating func touch(_ record: RecordID) {

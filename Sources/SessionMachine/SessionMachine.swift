@@ -9,8 +9,8 @@
 // without anyone noticing.
 //
 // It is a value: a copy is a snapshot (pages are shared until written, see `PagedArray`).
-// Commands: `SessionMachine+Values.swift`, `+Sessions.swift`, `+Revocation.swift`. Reads:
-// `+Reads.swift`.
+// Commands: `SessionMachine+Values.swift`, `+Sessions.swift`, `+Fields.swift`, `+Revocation.swift`,
+// `Rotation.swift`. Reads: `+Reads.swift`.
 
 package import Bytes
 
@@ -53,6 +53,10 @@ package struct SessionMachine: Sendable {
         case .renew(let renew): return apply(renew)
         case .revoke(let revoke): return apply(revoke)
         case .revokeAll(let revoke): return apply(revoke)
+        case .setFields(let set): return apply(set)
+        case .unsetFields(let unset): return apply(unset)
+        case .takeField(let take): return apply(take)
+        case .rotate(let rotate): return apply(rotate)
         case .getExpiring(let key, let change): return getExpiring(key, change)
         case .getDeleting(let key): return getDeleting(key)
         case .delete(let keys): return delete(keys)

@@ -14,6 +14,8 @@ package struct SessionView: Sendable {
     package var createdAt: MachineTime { time(at: SessionLayout.createdAt) }
     /// The last logged use; a later use may not have been logged (`TouchRule`).
     package var lastTouch: MachineTime { time(at: SessionLayout.lastTouch) }
+    /// When its id was given out.
+    package var issuedAt: MachineTime { time(at: SessionLayout.issuedAt) }
     /// Counts changes of the fields, from 1.
     package var version: UInt64 { payload.word(at: SessionLayout.version) }
     /// The absolute deadline.
@@ -52,6 +54,22 @@ package struct SessionView: Sendable {
             fields.append(SessionField(name: name, value: next(&reader)))
         }
         return fields
+    }
+
+    /// Where the fields begin.
+    var fieldsStart: Int { payload.count - reader(after: 6).remaining }
+
+    /// Bytes of all strings before the fields, without their lengths.
+    var labelBytes: Int {
+        var reader = reader(after: 0)
+        return (0..<6).reduce(0) { sum, _ in sum + next(&reader).count }
+    }
+
+    /// The requests whose answers are remembered, oldest first.
+    var requests: [RememberedRequest] {
+        var reader = reader(after: 6)
+        for _ in 0..<count(&reader) * 2 { _ = next(&reader) }
+        return (try? SessionLayout.readRequests(&reader)) ?? []
     }
 
     /// One field's value, or nil.
@@ -109,6 +127,15 @@ package struct SessionView: Sendable {
 /// What is left of a session that has ended.
 package struct TombstoneView: Sendable {
     let payload: [UInt8]
+
+    /// Where it goes on; nil for one that does not.
+    var link: SuccessorLink? {
+        guard end == .rotated else { return nil }
+        var reader = ByteReader(payload[SessionLayout.note...])
+        _ = try? reader.readLengthPrefixed(limit: payload.count)
+        _ = try? reader.readLengthPrefixed(limit: payload.count)
+        return try? SessionLayout.readLink(&reader)
+    }
 
     package var handle: SessionHandle128 { SessionLayout.handle(of: payload) }
     package var end: SessionEnd {

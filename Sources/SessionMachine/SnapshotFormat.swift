@@ -29,7 +29,7 @@ enum SnapshotSection: UInt8, Comparable {
 }
 
 enum SnapshotFormat {
-    static let version: UInt8 = 1
+    static let version: UInt8 = 2
     /// Tag, length, checksum.
     static let frameBytes = 9
 }

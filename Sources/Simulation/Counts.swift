@@ -17,7 +17,8 @@ package enum Counter: Int, CaseIterable, Sendable {
     case aimed, rests, corruptMachines, divergences
     case entries, commands, expiries, sessionsExpired, evictions
     case operations, attempts, answered, redirects, noLeader, overloaded, noRoom, unknown
-    case created, validated, renewed, revoked, keyWrites, keyReads, retriedCreates
+    case created, validated, renewed, revoked, rotated, fieldWrites
+    case keyWrites, keyReads, retriedCreates
     case leaseReads, quorumReads, lapsedLeases
     case histories, undecided
     case violationsAvoided

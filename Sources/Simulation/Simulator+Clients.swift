@@ -189,6 +189,8 @@ extension Simulator {
         case .session(_, .create): counts[.created] += 1
         case .session(_, .validate), .session(_, .list): counts[.validated] += 1
         case .session(_, .renew): counts[.renewed] += 1
+        case .session(_, .rotate): counts[.rotated] += 1
+        case .session(_, .set), .session(_, .take): counts[.fieldWrites] += 1
         case .session(_, .revoke), .session(_, .revokeAll): counts[.revoked] += 1
         }
     }

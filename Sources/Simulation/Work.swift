@@ -90,6 +90,8 @@ extension Work {
         return number
     }
 
+    private static let fieldName = Array("field".utf8)[...]
+
     private static func milliseconds(_ nanoseconds: UInt64) -> Milliseconds {
         Milliseconds(nanoseconds / Time.millisecond)
     }
@@ -176,6 +178,35 @@ extension Work {
                 )
             )
         case .revoke(let session): return .revoke(RevokeSession(handle: handle(session)))
+        case .rotate(let session, let next, let grace):
+            return .rotate(
+                RotateSession(
+                    handle: handle(session),
+                    digest: digest(session),
+                    successor: handle(next),
+                    successorDigest: digest(next),
+                    sealedSecret: [],
+                    grace: milliseconds(grace)
+                )
+            )
+        case .set(let session, let request, let ifVersion):
+            let field = SessionField(name: fieldName, value: value(request, bytes: 0))
+            var set = SetFields(
+                handle: handle(session),
+                digest: digest(session),
+                fields: [field]
+            )
+            set.request = RequestID(rawValue: request)
+            set.ifVersion = ifVersion
+            return .setFields(set)
+        case .take(let session, let request):
+            var take = TakeField(
+                handle: handle(session),
+                digest: digest(session),
+                name: fieldName
+            )
+            take.request = RequestID(rawValue: request)
+            return .takeField(take)
         case .revokeAll(let except):
             return .revokeAll(
                 RevokeSubject(subject: name(ofSubject: subject), except: except.map(handle))
@@ -201,7 +232,13 @@ extension Work {
         case (.session, .revoked(let count)): .session(.count(count))
         case (.session, .limitReached): .session(.limitReached)
         case (.session, .ended(.expired)): .session(.expired)
-        case (.session, .ended(.revoked)): .session(.revoked)
+        case (.session, .ended(.revoked)), (.session, .ended(.rotated)): .session(.revoked)
+        case (.session(_, .rotate), .rotated(let rotated)):
+            .session(.rotated(Int(rotated.successor.low)))
+        case (.session(_, .rotate), .handleTaken): .session(.taken)
+        case (.session, .version(let version)): .session(.version(version))
+        case (.session, .conflict(let version)): .session(.conflict(version))
+        case (.session, .value(let value)): .session(.field(Self.number(value)))
         case (.session, .unknown): .session(.unknown)
         default: nil
         }

@@ -9,6 +9,7 @@ struct Workload {
         case create, validate, look, renew, revoke, revokeAll, list
         case set, setIfAbsent, setIfPresent, get, delete, take, getExpiring, expire, persist
         case floor
+        case rotate, setField, takeField
 
         var isEssential: Bool {
             switch self {
@@ -26,6 +27,7 @@ struct Workload {
     private let options: ClientOptions
     private var sessions: [Session] = []
     private var lastValue: UInt64 = 0
+    private var lastRequest: UInt64 = 0
     /// Keys that only client 0 writes, with ever larger values; another one from when it does not
     /// know what became of a write.
     static let firstFloorKey = 1_000
@@ -39,7 +41,8 @@ struct Workload {
         guard let kind = Kind(rawValue: drawn) else { preconditionFailure("a weight for each") }
         switch kind {
         case .create: return create(&random)
-        case .validate, .look, .renew, .revoke: return onSession(kind, &random)
+        case .validate, .look, .renew, .revoke, .rotate, .setField, .takeField:
+            return onSession(kind, &random)
         case .revokeAll:
             let subject = random.below(options.subjects)
             let own = sessions.last { $0.subject == subject }
@@ -95,6 +98,16 @@ struct Workload {
         case .validate: call = .validate(session.id, isUse: true)
         case .look: call = .validate(session.id, isUse: false)
         case .revoke: call = .revoke(session.id)
+        case .rotate: call = rotate(session, &random)
+        case .setField:
+            let version: UInt64 = random.between(1...4)
+            let isAsked = random.chance(permille: 300)
+            call = .set(
+                session.id,
+                request: newRequest(),
+                ifVersion: isAsked ? version : nil
+            )
+        case .takeField: call = .take(session.id, request: newRequest())
         default:
             call = .renew(
                 session.id,
@@ -103,6 +116,19 @@ struct Workload {
             )
         }
         return .session(subject: session.subject, call)
+    }
+
+    /// The successor is one that others use from now on, whatever comes of it.
+    private mutating func rotate(_ session: Session, _ random: inout Stream) -> SessionCall {
+        let next = Session(id: sessions.count + 1, subject: session.subject)
+        sessions.append(next)
+        let grace = random.chance(permille: 200) ? 0 : whole(random.between(options.idle))
+        return .rotate(session.id, to: next.id, grace: grace)
+    }
+
+    private mutating func newRequest() -> UInt64 {
+        lastRequest += 1
+        return lastRequest
     }
 
     private mutating func onKey(_ kind: Kind, _ random: inout Stream) -> Work {

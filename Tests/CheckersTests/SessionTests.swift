@@ -1,31 +1,6 @@
 import Checkers
 import Testing
 
-private let clocks = ClockBounds(spread: 5, settled: 50_000, lateBy: 100)
-private let rules = SessionRules(
-    granularityDivisor: 16,
-    granularityMax: 1_000,
-    expiredGrace: 60_000,
-    tombstoneFloor: 600_000
-)
-private let model = SessionModel(clocks: clocks, rules: rules)
-private let oracle = SessionOracle(clocks: clocks, rules: rules)
-
-private func attempt(
-    _ called: UInt64,
-    _ call: SessionCall,
-    _ reply: SessionReply?
-) -> SessionModel.Attempt {
-    guard let reply else { return SessionModel.Attempt(process: 0, called: called, call: call) }
-    return SessionModel.Attempt(
-        process: 0,
-        called: called,
-        returned: called + 1,
-        call: call,
-        reply: reply
-    )
-}
-
 private func create(
     _ session: Int,
     idle: UInt64 = 0,
@@ -37,10 +12,6 @@ private func create(
 
 private func created(_ birth: UInt64, evicted: Int = 0) -> SessionReply {
     .created(birth: birth, evicted: evicted)
-}
-
-private func isSound(_ history: [SessionModel.Attempt]) -> Bool {
-    model.verdict(on: history) == .sound && oracle.judge(history) == .sound
 }
 
 struct SessionTests {
@@ -68,8 +39,8 @@ struct SessionTests {
             attempt(20, .revoke(1), .count(1)),
             attempt(30, .validate(1, isUse: false), .valid),
         ]
-        #expect(model.verdict(on: history).isBroken)
-        #expect(oracle.judge(history).isBroken)
+        #expect(sessionModel.verdict(on: history).isBroken)
+        #expect(sessionOracle.judge(history).isBroken)
     }
 
     @Test("A session that is valid after a revocation of all is found")
@@ -80,8 +51,8 @@ struct SessionTests {
         ]
         #expect(isSound(start + [attempt(30, .validate(2, isUse: false), .valid)]))
         let history = start + [attempt(30, .validate(1, isUse: false), .valid)]
-        #expect(model.verdict(on: history).isBroken)
-        #expect(oracle.judge(history).isBroken)
+        #expect(sessionModel.verdict(on: history).isBroken)
+        #expect(sessionOracle.judge(history).isBroken)
     }
 
     @Test("A session that ends early is found")
@@ -93,8 +64,8 @@ struct SessionTests {
         let late = start + [attempt(2_600, .validate(1, isUse: true), .expired)]
         #expect(isSound(late))
         let early = start + [attempt(2_500, .validate(1, isUse: true), .expired)]
-        #expect(model.verdict(on: early).isBroken)
-        #expect(oracle.judge(early).isBroken)
+        #expect(sessionModel.verdict(on: early).isBroken)
+        #expect(sessionOracle.judge(early).isBroken)
     }
 
     @Test("The life of a session counts from the first login, answered or not")
@@ -115,7 +86,8 @@ struct SessionTests {
         #expect(isSound([start, attempt(1_711, .validate(1, isUse: true), .expired)]))
         #expect(isSound([start, attempt(1_709, .validate(1, isUse: true), .valid)]))
         #expect(
-            model.verdict(on: [start, attempt(1_712, .validate(1, isUse: true), .valid)]).isBroken
+            sessionModel.verdict(on: [start, attempt(1_712, .validate(1, isUse: true), .valid)])
+                .isBroken
         )
     }
 
@@ -134,18 +106,18 @@ struct SessionTests {
             )
         }
         #expect(isSound([start, end, refused(1_000)]))
-        #expect(model.verdict(on: [start, end]).isBroken)
-        #expect(model.verdict(on: [start, end, refused(1_000, isUse: false)]).isBroken)
+        #expect(sessionModel.verdict(on: [start, end]).isBroken)
+        #expect(sessionModel.verdict(on: [start, end, refused(1_000, isUse: false)]).isBroken)
         let tooLate = [start, end, refused(2_000)]
-        #expect(model.verdict(on: tooLate).isBroken, "it was over when it was asked")
+        #expect(sessionModel.verdict(on: tooLate).isBroken, "it was over when it was asked")
         let shorter = attempt(10, create(1, idle: 1_600, life: 2_250), created(7))
         var expired = refused(1_000)
         expired.reply = .expired
         let look = attempt(2_200, .validate(1, isUse: false), .valid)
         #expect(isSound([shorter, look, expired]))
-        #expect(model.judge([shorter, look, expired]).isBroken, "a use of one moment")
+        #expect(sessionModel.judge([shorter, look, expired]).isBroken, "a use of one moment")
         let back = attempt(2_400, .validate(1, isUse: true), .valid)
-        #expect(model.verdict(on: [start, end, refused(1_000), back]).isBroken)
+        #expect(sessionModel.verdict(on: [start, end, refused(1_000), back]).isBroken)
     }
 
     @Test("A look does not prolong, and the absolute end holds whatever the use")
@@ -154,10 +126,10 @@ struct SessionTests {
         let look = attempt(1_000, .validate(1, isUse: false), .valid)
         let use = attempt(1_000, .validate(1, isUse: true), .valid)
         let late = attempt(1_900, .validate(1, isUse: true), .valid)
-        #expect(model.verdict(on: [start, look, late]).isBroken)
+        #expect(sessionModel.verdict(on: [start, look, late]).isBroken)
         #expect(isSound([start, use, late]))
         let over = attempt(2_020, .validate(1, isUse: true), .valid)
-        #expect(model.verdict(on: [start, use, late, over]).isBroken)
+        #expect(sessionModel.verdict(on: [start, use, late, over]).isBroken)
     }
 
     @Test("A login that took effect twice is found")
@@ -165,8 +137,8 @@ struct SessionTests {
         let start = [attempt(0, create(1), nil), attempt(10, create(1), created(7))]
         #expect(isSound(start + [attempt(20, create(1), created(7))]))
         let history = start + [attempt(20, create(1), created(8))]
-        #expect(model.verdict(on: history).isBroken)
-        #expect(oracle.judge(history).isBroken)
+        #expect(sessionModel.verdict(on: history).isBroken)
+        #expect(sessionOracle.judge(history).isBroken)
     }
 
     @Test("A session that came back after its end is found")
@@ -176,13 +148,13 @@ struct SessionTests {
             attempt(200, .validate(1, isUse: true), .expired),
             attempt(300, .validate(1, isUse: true), .valid),
         ]
-        #expect(model.verdict(on: history).isBroken)
-        #expect(oracle.judge(history).isBroken)
+        #expect(sessionModel.verdict(on: history).isBroken)
+        #expect(sessionOracle.judge(history).isBroken)
         let forgotten = [
             attempt(0, create(1, life: 100), created(7)),
             attempt(300, .validate(1, isUse: true), .unknown),
         ]
-        #expect(model.verdict(on: forgotten).isBroken)
+        #expect(sessionModel.verdict(on: forgotten).isBroken)
     }
 
     @Test("A session that was forgotten may be made anew by its login, and not before")
@@ -198,13 +170,13 @@ struct SessionTests {
                 attempt(time + 10, .validate(1, isUse: true), .valid),
             ]
         }
-        #expect(oracle.judge(history(secondAt: 70_000)) == .sound)
-        #expect(oracle.judge(history(secondAt: 300)).isBroken)
-        #expect(oracle.judge(history(first: nil, secondAt: 70_000)) == .sound)
-        #expect(oracle.judge(history(first: nil, secondAt: 300)).isBroken)
+        #expect(sessionOracle.judge(history(secondAt: 70_000)) == .sound)
+        #expect(sessionOracle.judge(history(secondAt: 300)).isBroken)
+        #expect(sessionOracle.judge(history(first: nil, secondAt: 70_000)) == .sound)
+        #expect(sessionOracle.judge(history(first: nil, secondAt: 300)).isBroken)
         let again = attempt(70_200, .validate(1, isUse: true), .expired)
         let late = attempt(70_300, .validate(1, isUse: true), .valid)
-        #expect(oracle.judge(history(secondAt: 70_000) + [again, late]).isBroken)
+        #expect(sessionOracle.judge(history(secondAt: 70_000) + [again, late]).isBroken)
     }
 
     @Test("The cap counts live sessions, evicts the oldest, and rejects at the limit")
@@ -215,12 +187,12 @@ struct SessionTests {
                 attempt(20, create(3, cap: .evictAbove(2)), created(9, evicted: 1))
             ]
         #expect(isSound(evicted + [attempt(30, .list, .list([2, 3]))]))
-        #expect(model.verdict(on: evicted + [attempt(30, .list, .list([1, 3]))]).isBroken)
+        #expect(sessionModel.verdict(on: evicted + [attempt(30, .list, .list([1, 3]))]).isBroken)
         let more = start + [attempt(20, create(3, cap: .evictAbove(2)), created(9, evicted: 2))]
-        #expect(model.verdict(on: more).isBroken)
+        #expect(sessionModel.verdict(on: more).isBroken)
         #expect(isSound(start + [attempt(20, create(3, cap: .rejectAbove(2)), .limitReached)]))
         let over = start + [attempt(20, create(3, cap: .rejectAbove(2)), created(9))]
-        #expect(model.verdict(on: over).isBroken)
+        #expect(sessionModel.verdict(on: over).isBroken)
     }
 
     @Test("A renewal sets both ends anew")
@@ -231,7 +203,7 @@ struct SessionTests {
         ]
         #expect(isSound(start + [attempt(4_300, .validate(1, isUse: true), .valid)]))
         let early = start + [attempt(3_000, .validate(1, isUse: true), .expired)]
-        #expect(model.verdict(on: early).isBroken)
+        #expect(sessionModel.verdict(on: early).isBroken)
     }
 
     @Test("A list that shows an ended session, or hides a live one, is found")
@@ -241,7 +213,7 @@ struct SessionTests {
         ]
         #expect(isSound(start + [attempt(150, .list, .list([1, 2]))]))
         #expect(isSound(start + [attempt(150, .list, .list([2]))]))
-        #expect(model.verdict(on: start + [attempt(50, .list, .list([2]))]).isBroken)
-        #expect(model.verdict(on: start + [attempt(60_000, .list, .list([1, 2]))]).isBroken)
+        #expect(sessionModel.verdict(on: start + [attempt(50, .list, .list([2]))]).isBroken)
+        #expect(sessionModel.verdict(on: start + [attempt(60_000, .list, .list([1, 2]))]).isBroken)
     }
 }

@@ -20,12 +20,13 @@ struct DiskFaultTests {
         for plan in DiskTrial.plans {
             let phase = plan.phase
             var tally = Tally()
-            let last = try await DiskTrial.forEachCall(step: plan.step) { at in
+            let name = "disk errors, phase \(phase)"
+            let last = try await DiskTrial.forEachCall(of: name, step: plan.step) { at in
                 try await tryAll(at: at, phase, &tally)
             }
             print(
                 """
-                disk errors, phase \(phase): \(tally.cases) cases, calls 1 to \(last), \
+                \(name): \(tally.cases) cases, calls 1 to \(last), \
                 \(tally.ended) ended the node, \(tally.acknowledged) writes acknowledged, none lost
                 """
             )

@@ -15,7 +15,8 @@ struct PowerCutTests {
             var cuts = 0
             var acknowledged = 0
             var struck: Set<String> = []
-            let last = try await DiskTrial.forEachCall(step: plan.step) { at in
+            let name = "power cuts, phase \(phase)"
+            let last = try await DiskTrial.forEachCall(of: name, step: plan.step) { at in
                 for seed in 1...plan.seeds {
                     let mixed = UInt64(at * 8 + seed)
                     let trial = try DiskTrial(DiskFault(kind: .cut, at: at, seed: mixed), phase)
@@ -37,7 +38,7 @@ struct PowerCutTests {
             }
             print(
                 """
-                power cuts, phase \(phase): \(cuts) cuts, calls 1 to \(last), \
+                \(name): \(cuts) cuts, calls 1 to \(last), \
                 \(acknowledged) writes acknowledged, none lost
                 """
             )

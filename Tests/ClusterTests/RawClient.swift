@@ -5,9 +5,13 @@ import Foundation
 /// One blocking TCP connection to the loopback.
 final class RawClient {
     private let handle: Int32
+    /// What has come and was not read, from `start` on.
+    private var buffer: [UInt8] = []
+    private var start = 0
 
     init(port: Int) throws {
-        handle = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        // No node that is started meanwhile may inherit it.
+        handle = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = UInt16(port).bigEndian
@@ -81,15 +85,18 @@ final class RawClient {
     func text() -> String? {
         guard let head = line(), head.hasPrefix("$"), let count = Int(head.dropFirst()), count >= 0
         else { return nil }
-        let bytes = (0..<count + 2).compactMap { _ in byte() }
-        guard bytes.count == count + 2 else { return nil }
+        var bytes: [UInt8] = []
+        while bytes.count < count + 2 {
+            guard let byte = byte() else { return nil }
+            bytes.append(byte)
+        }
         return String(decoding: bytes.dropLast(2), as: UTF8.self)
     }
 
     /// Whether something has come that was not read.
     var hasBytes: Bool {
         var byte: UInt8 = 0
-        return recv(handle, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) > 0
+        return start < buffer.count || recv(handle, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) > 0
     }
 
     /// Whether the other end has closed: nothing comes any more.
@@ -99,8 +106,17 @@ final class RawClient {
     }
 
     private func byte() -> UInt8? {
-        var byte: UInt8 = 0
+        if start == buffer.count, !fill() { return nil }
+        defer { start += 1 }
+        return buffer[start]
+    }
+
+    private func fill() -> Bool {
         errno = 0
-        return recv(handle, &byte, 1, 0) == 1 ? byte : nil
+        start = 0
+        buffer = [UInt8](unsafeUninitializedCapacity: 64 * 1024) { storage, count in
+            count = max(recv(handle, storage.baseAddress, storage.count, 0), 0)
+        }
+        return !buffer.isEmpty
     }
 }

@@ -20,6 +20,7 @@ final class TestCluster {
     let keysPath: String
     let grownPath: String
     private var processes: [String: NodeProcess] = [:]
+    private let ports: [UInt16]
 
     /// What a disk must have free: little, for many clusters share one.
     static let disk = "disk: {low: 16MiB, reserve: 8MiB, ballast: 1MiB}"
@@ -40,6 +41,7 @@ final class TestCluster {
             withIntermediateDirectories: true
         )
         let ports = try Self.freePorts((nodeCount + spareCount) * 3)
+        self.ports = ports.map { UInt16($0) }
         configurationPath = directory + "/cluster.yaml"
         grownPath = directory + "/grown.yaml"
         keysPath = directory + "/keys"
@@ -311,6 +313,7 @@ final class TestCluster {
     /// Ends every process, and removes what they wrote.
     func remove() {
         for process in processes.values { process.end(by: SIGKILL) }
+        Self.given.withLock { $0.subtract(ports) }
         do {
             try FileManager.default.removeItem(atPath: directory)
         } catch {
@@ -318,7 +321,7 @@ final class TestCluster {
         }
     }
 
-    /// What other clusters of this process may have, and let go while a node of theirs is down.
+    /// What clusters of this process have, and let go while a node of theirs is down.
     private static let given = Mutex<Set<UInt16>>([])
 
     /// Ports that nobody has now. All are held until all are known, so that none is given twice;
@@ -329,7 +332,8 @@ final class TestCluster {
         defer { for socket in sockets { close(socket) } }
         var ports: [Int] = []
         for _ in 0..<1_000 where ports.count < count {
-            let handle = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            // No node that is started meanwhile may inherit it, and hold the port while it lives.
+            let handle = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
             sockets.append(handle)
             let port = UInt16.random(in: 10_000..<32_000)
             // First: a node that is down must not find its port held, for however short a time.

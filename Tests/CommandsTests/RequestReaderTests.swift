@@ -18,6 +18,14 @@ struct PlainSecrets: SessionSecrets {
         let bytes = [UInt8](repeating: minted, count: SessionID.randomByteCount)
         return SessionID.mint(randomBytes: bytes, slot: slot)
     }
+
+    mutating func seal(_ new: SessionID, for old: SessionID) -> [UInt8] { old.secret + new.secret }
+
+    func open(_ sealed: [UInt8], of handle: SessionHandle, for old: SessionID) -> SessionID? {
+        guard sealed.starts(with: old.secret) else { return nil }
+        let secret = sealed.dropFirst(old.secret.count)
+        return SessionID(parsing: Array(handle.text.utf8) + [UInt8(ascii: ".")] + secret)
+    }
 }
 
 func frame(_ words: String...) -> RequestFrame {
@@ -88,6 +96,10 @@ struct RequestReaderTests {
             ("SESSION CREATE alice SET a", "ERR syntax error"),
             ("SESSION CREATE alice SET a 1 a 2", "ERR a field is set twice"),
             ("SESSION REVOKE abc", "ERR not a session id"),
+            ("SESSION GET abc", "ERR not a session id"),
+            ("SESSION SET abc a 1", "ERR not a session id"),
+            ("SESSION TAKE abc a", "ERR not a session id"),
+            ("SESSION ROTATE abc", "ERR not a session id"),
             ("SESSION LIST a b", "ERR wrong number of arguments for 'session|list' command"),
         ]
     )
@@ -288,5 +300,89 @@ struct RequestReaderTests {
     )
     func noMembers(line: String, text: String) {
         #expect(refusal(line) == text)
+    }
+
+    // MARK: Fields and rotation
+
+    private static func sessionID(_ byte: UInt8, slot: UInt16 = 7) -> SessionID {
+        let random = [UInt8](repeating: byte, count: SessionID.randomByteCount)
+        return SessionID.mint(randomBytes: random, slot: slot)
+    }
+
+    @Test(
+        "mistakes in what follows a session's id",
+        arguments: [
+            ("SET ID", "ERR wrong number of arguments for 'session|set' command"),
+            ("SET ID a", "ERR syntax error"),
+            ("SET ID REQ 1", "ERR wrong number of arguments for 'session|set' command"),
+            ("SET ID REQ 0 a 1", "ERR REQ must be above 0"),
+            ("SET ID IFVERSION -1 a 1", "ERR IFVERSION must be 0 or more"),
+            ("SET ID IFVERSION x a 1", "ERR value is not an integer or out of range"),
+            ("SET ID a 1 a 2", "ERR a field is set twice"),
+            ("UNSET ID", "ERR wrong number of arguments for 'session|unset' command"),
+            ("TAKE ID", "ERR wrong number of arguments for 'session|take' command"),
+            ("TAKE ID a b", "ERR wrong number of arguments for 'session|take' command"),
+            ("ROTATE ID GRACE", "ERR syntax error"),
+            ("ROTATE ID GRACE 601", "ERR GRACE must be 0 to 600 seconds"),
+            ("ROTATE ID AAL 0", "ERR AAL must be 1, 2 or 3"),
+            ("ROTATE ID ID x", "ERR not a session id"),
+            ("ROTATE ID FOO 1", "ERR syntax error"),
+        ]
+    )
+    func sessionMistakes(line: String, error: String) {
+        let words = line.replacingOccurrence(of: " ID", with: " " + Self.sessionID(1).text)
+        #expect(refusal("SESSION " + words) == error)
+    }
+
+    @Test("options stand before the fields, each once: then any name is a field's")
+    func fieldOptions() throws {
+        let id = Self.sessionID(1).text
+        let read = try read(
+            frame("SESSION", "SET", id, "REQ", "5", "IFVERSION", "3", "REQ", "x", "IFVERSION", "y")
+        )
+        guard case .keyed(let operation) = read,
+            case .write(.setFields(let set), .field) = operation.action
+        else {
+            Issue.record("not a set")
+            return
+        }
+        #expect(operation.slot == 7)
+        #expect(set.request == RequestID(rawValue: 5))
+        #expect(set.ifVersion == 3)
+        let names = set.fields.map { String(decoding: $0.name, as: UTF8.self) }
+        #expect(names == ["REQ", "IFVERSION"])
+    }
+
+    @Test("a rotation's new id belongs to the same slot, and its secret is sealed")
+    func rotation() throws {
+        let old = Self.sessionID(1)
+        let new = Self.sessionID(2)
+        let read = try read(frame("SESSION", "ROTATE", old.text, "ID", new.text, "GRACE", "9"))
+        guard case .keyed(let operation) = read,
+            case .write(.rotate(let rotate), .rotated) = operation.action
+        else {
+            Issue.record("not a rotation")
+            return
+        }
+        #expect(rotate.successor == SessionHandle128(new.handle))
+        #expect(rotate.grace == .seconds(9))
+        #expect(Array(rotate.sealedSecret) == old.secret + new.secret, "as the test's secrets seal")
+        let stranger = Self.sessionID(3, slot: 8)
+        #expect(
+            refusal("SESSION ROTATE \(old.text) ID \(stranger.text)")
+                == "ERR the id was not made for this subject"
+        )
+    }
+}
+
+extension String {
+    /// This text with the first occurrence of `word` exchanged.
+    fileprivate func replacingOccurrence(of word: String, with other: String) -> String {
+        guard let range = firstRange(of: word) else { return self }
+        return replacingCharacters(in: range, with: other)
+    }
+
+    private func replacingCharacters(in range: Range<Index>, with other: String) -> String {
+        String(self[..<range.lowerBound]) + other + String(self[range.upperBound...])
     }
 }

@@ -4,32 +4,12 @@ import Testing
 @testable import HoldfastClient
 
 @Suite(.timeLimit(.minutes(1))) struct SessionsTests {
-    private let token = SessionToken(
-        SessionID.mint(
-            randomBytes: [UInt8](repeating: 5, count: SessionID.randomByteCount),
-            slot: 9
-        )
-    )
-
-    /// One node that leads everything and answers sessions by `script`.
-    private func with(
-        _ script: @escaping FakeNode.Script,
-        _ body: (Sessions, FakeNode) async throws -> Void
-    ) async throws {
-        try await withNodes(1) { nodes in
-            nodes[0].rescript { words in
-                words[0] == "SESSION" ? script(words) : slots(ledBy: nodes[0])
-            }
-            try await withClient(configuration(nodes)) { client in
-                try await body(client.sessions, nodes[0])
-            }
-        }
-    }
+    private let token = sampleToken
 
     @Test func `Create says all that it was told, and mints an id of the subject's slot`()
         async throws
     {
-        try await with {
+        try await withSessions {
             .reply(created($0))
         } _: { sessions, node in
             var options = SessionOptions(idle: .milliseconds(1_500), lifetime: .seconds(60))
@@ -61,7 +41,7 @@ import Testing
 
     @Test func `A create whose connection died is repeated with the same id`() async throws {
         let isFirst = Locked(true)
-        try await with {
+        try await withSessions {
             isFirst.take() ? .close : .reply(created($0))
         } _: { sessions, node in
             let session = try await sessions.create(for: "user-17")
@@ -73,7 +53,7 @@ import Testing
     }
 
     @Test func `Two creates have two ids`() async throws {
-        try await with {
+        try await withSessions {
             .reply(created($0))
         } _: { sessions, _ in
             let one = try await sessions.create(for: "a")
@@ -89,7 +69,7 @@ import Testing
     func `A create that is refused says why`(text: String, refusal: HoldfastError.Refusal)
         async throws
     {
-        try await with { _ in
+        try await withSessions { _ in
             .error(text)
         } _: { sessions, node in
             let error = await failure { () throws(HoldfastError) in
@@ -103,7 +83,7 @@ import Testing
     }
 
     @Test func `Arguments out of range are never sent`() async throws {
-        try await with { _ in
+        try await withSessions { _ in
             .silence
         } _: { sessions, node in
             var over = SessionOptions()
@@ -137,7 +117,7 @@ import Testing
             ("idle-expires-at", .integer(2)), ("expires-at", .integer(3)), ("aal", .integer(2)),
             ("fields", map([("cart", bulk("3"))])), ("something-new", .boolean(true)),
         ])
-        try await with { _ in
+        try await withSessions { _ in
             .reply(reply)
         } _: { sessions, node in
             let token = token
@@ -170,7 +150,7 @@ import Testing
     func `A session that is not valid is an answer`(status: String, expected: Validation)
         async throws
     {
-        try await with { _ in
+        try await withSessions { _ in
             .reply(map([("status", bulk(status))]))
         } _: { sessions, _ in
             let answer = try await sessions.validate(token)
@@ -183,7 +163,7 @@ import Testing
             ("status", bulk("revoked")), ("revoked-at", .integer(7)), ("reason", bulk("logout")),
             ("by", bulk("")),
         ])
-        try await with { _ in
+        try await withSessions { _ in
             .reply(reply)
         } _: { sessions, _ in
             let answer = try await sessions.validate(token)
@@ -197,7 +177,7 @@ import Testing
         map([("status", bulk("odd"))]), .array([bulk("status")]),
     ])
     func `A reply that cannot be read is never taken for valid`(reply: RESPValue) async throws {
-        try await with { _ in
+        try await withSessions { _ in
             .reply(reply)
         } _: { sessions, _ in
             let error = await failure { () throws(HoldfastError) in
@@ -217,7 +197,7 @@ import Testing
                 ("idle-expires-at", .null), ("expires-at", .integer(9)),
             ]),
         ])
-        try await with { _ in
+        try await withSessions { _ in
             .reply(answers.withLock { $0.popLast() } ?? .null)
         } _: { sessions, node in
             let renewed = try await sessions.renew(token, idle: .zero, lifetime: .seconds(5))
@@ -240,7 +220,7 @@ import Testing
 
     @Test func `Revocations say what they did`() async throws {
         let isFirst = Locked(true)
-        try await with { words in
+        try await withSessions { words in
             if words[1] == "REVOKEALL" { return .reply(.integer(4)) }
             return .reply(.integer(isFirst.take() ? 1 : 0))
         } _: { sessions, node in
@@ -265,7 +245,7 @@ import Testing
 
     @Test func `A lost revocation is repeated`() async throws {
         let isFirst = Locked(true)
-        try await with { _ in
+        try await withSessions { _ in
             isFirst.take() ? .close : .reply(.integer(0))
         } _: { sessions, node in
             let wasLive = try await sessions.revoke(token)
@@ -281,7 +261,7 @@ import Testing
             ("last-used-at", .integer(2)), ("ip", bulk("10.0.0.9")), ("agent", bulk("curl")),
             ("device", bulk("")), ("aal", .integer(1)),
         ])
-        try await with { _ in
+        try await withSessions { _ in
             .reply(.array([item, item]))
         } _: { sessions, _ in
             let list = try await sessions.sessions(of: "u")

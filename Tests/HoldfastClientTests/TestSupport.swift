@@ -1,11 +1,12 @@
 // What the tests of the client share: a cluster of fakes, a configuration, and common replies.
 
-import HoldfastClient
 import HoldfastWire
 import Logging
 import NIOCore
 import NIOPosix
 import Testing
+
+@testable import HoldfastClient
 
 let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
@@ -104,5 +105,28 @@ extension HoldfastClient {
     /// The value as text. (Its untyped throw is what `#expect` can hold.)
     func text(_ key: String) async throws -> String? {
         try await get(key).map { String(decoding: $0, as: UTF8.self) }
+    }
+}
+
+/// Of a session of slot 9.
+let sampleToken = SessionToken(
+    SessionID.mint(
+        randomBytes: [UInt8](repeating: 5, count: SessionID.randomByteCount),
+        slot: 9
+    )
+)
+
+/// One node that leads everything and answers sessions by `script`.
+func withSessions(
+    _ script: @escaping FakeNode.Script,
+    _ body: (Sessions, FakeNode) async throws -> Void
+) async throws {
+    try await withNodes(1) { nodes in
+        nodes[0].rescript { words in
+            words[0] == "SESSION" ? script(words) : slots(ledBy: nodes[0])
+        }
+        try await withClient(configuration(nodes)) { client in
+            try await body(client.sessions, nodes[0])
+        }
     }
 }

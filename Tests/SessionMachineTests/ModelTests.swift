@@ -79,6 +79,12 @@ private struct Histories {
         case .renew(let renew): check(renew.handle)
         case .revoke(let revoke): check(revoke.handle)
         case .revokeAll(let all): check(subject: all.subject)
+        case .setFields(let set): check(set.handle)
+        case .unsetFields(let unset): check(unset.handle)
+        case .takeField(let take): check(take.handle)
+        case .rotate(let rotate):
+            check(rotate.handle)
+            check(rotate.successor)
         case .set(let set): check(set.key)
         case .delete(let keys): for key in keys { check(key) }
         case .getExpiring(let key, _), .getDeleting(let key), .persist(let key),
@@ -160,11 +166,17 @@ private struct Histories {
 
     private func isOver(_ handle: SessionHandle128, _ tombstone: PlainMachine.Tombstone) -> Bool {
         let secret = tombstone.digest
-        let answer = machine.validate(handle, secret, now: machine.time, purpose: .use)
+        let answer = machine.validate(handle, secret, now: machine.time, purpose: .look)
+        if let heir = model.heir(of: handle, inGrace: true), let session = model.session(heir) {
+            guard case .valid(let view) = answer.status else { return false }
+            return answer.isByOldID && view.info == session.info
+        }
         guard machine.session(handle) == nil, isUnknown(handle, digest(77)) else { return false }
         switch answer.status {
         case .expired: return tombstone.end == .expired
-        case .revoked(let view): return tombstone.end == .revoked && view.note == tombstone.note
+        case .revoked(let view):
+            return tombstone.end != .expired && view.end == tombstone.end
+                && view.note == tombstone.note
         case .valid, .unknown: return false
         }
     }
@@ -177,6 +189,10 @@ private struct Histories {
             case .renew: "renew"
             case .revoke: "revoke"
             case .revokeAll: "revokeAll"
+            case .setFields: "setFields"
+            case .unsetFields: "unsetFields"
+            case .takeField: "takeField"
+            case .rotate: "rotate"
             case .set: "set"
             case .getExpiring: "getExpiring"
             case .getDeleting: "getDeleting"
@@ -188,7 +204,8 @@ private struct Histories {
             }
         let word =
             switch outcome {
-            case .ok, .renewed: "done"
+            case .ok, .renewed, .version, .rotated: "done"
+            case .conflict: "conflict"
             case .created(_, let evicted): evicted == 0 ? "done" : "evicting"
             case .integer(let count), .touched(let count), .revoked(let count):
                 count > 0 ? "done" : "nothing"
@@ -198,6 +215,7 @@ private struct Histories {
             case .limitReached: "limit"
             case .ended(.expired): "expired"
             case .ended(.revoked): "revoked"
+            case .ended(.rotated): "rotated"
             case .unknown: "unknown"
             case .refused: "refused"
             }
@@ -207,13 +225,16 @@ private struct Histories {
 
 @Suite("Model")
 struct ModelTests {
-    /// How often each of these must have happened in one history of 2,000 commands.
+    /// How often each of these must have happened in one history of 3,500 commands.
     private static let floors: [(label: String, count: Int)] = [
         ("create done", 30), ("create evicting", 3), ("create limit", 2), ("create taken", 2),
         ("create expired", 2), ("create revoked", 10), ("create refused", 30),
         ("touch done", 8), ("touch nothing", 15), ("renew done", 3), ("renew unknown", 10),
         ("renew revoked", 5), ("revoke done", 8), ("revoke nothing", 30), ("revokeAll done", 1),
         ("set done", 80), ("set nothing", 30), ("getExpiring done", 15),
+        ("rotate done", 6), ("rotate taken", 6), ("rotate rotated", 3), ("renew rotated", 1),
+        ("setFields done", 6), ("setFields revoked", 15), ("setFields unknown", 30),
+        ("unsetFields revoked", 10), ("takeField revoked", 5), ("takeField unknown", 10),
         ("getExpiring nothing", 20), ("getDeleting done", 15), ("delete done", 25),
         ("expire done", 8), ("expire nothing", 30), ("persist done", 4), ("time done", 60),
     ]
@@ -221,7 +242,7 @@ struct ModelTests {
     @Test("every command answers and leaves what the plain model says", arguments: 0..<40)
     func histories(seed: UInt64) {
         var histories = Histories(seed: seed)
-        for step in 0..<2_000 {
+        for step in 0..<3_500 {
             histories.step()
             if step % 100 == 99 { histories.checkAll() }
             guard histories.differences.isEmpty else { break }
@@ -231,7 +252,7 @@ struct ModelTests {
             let count = histories.tally[floor.label, default: 0]
             #expect(count >= floor.count, "\(floor.label)")
         }
-        #expect(histories.machine.counters.commands == 2_000)
+        #expect(histories.machine.counters.commands == 3_500)
         #expect(histories.machine.counters.sessionsExpired >= 10)
         #expect(histories.machine.counters.valuesExpired >= 15)
     }

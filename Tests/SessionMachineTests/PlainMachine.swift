@@ -11,7 +11,7 @@ struct PlainMachine {
         var deadline: MachineTime?
     }
 
-    struct Session: Equatable {
+    struct Session {
         var create: CreateSession
         var createdAt: MachineTime
         var lastTouch: MachineTime
@@ -19,6 +19,9 @@ struct PlainMachine {
         var idle: UInt64
         /// Order of creation.
         var order: Int
+        var version: UInt64 = 1
+        /// The last four requests with an id, and their outcomes.
+        var remembered: [(id: RequestID, outcome: Outcome)] = []
 
         var granularity: UInt64 { max(1, min(idle / 16, 60_000)) }
 
@@ -32,7 +35,7 @@ struct PlainMachine {
             SessionInfo(
                 handle: create.handle,
                 subject: create.subject,
-                version: 1,
+                version: version,
                 createdAt: createdAt,
                 idleExpiresAt: idleExpiresAt,
                 expiresAt: expiresAt
@@ -41,14 +44,25 @@ struct PlainMachine {
     }
 
     /// An ended session.
-    struct Tombstone: Equatable {
+    struct Tombstone {
         var end: SessionEnd
         var digest: SecretDigest
         var until: MachineTime
         var note = RevocationNote()
+        var link: Link?
     }
 
-    enum Entry: Equatable {
+    /// Where a rotated session goes on.
+    struct Link {
+        /// The orders of the session that was, and of its successor.
+        var own: Int
+        var next: Int
+        var handle: SessionHandle128
+        var graceEndsAt: MachineTime
+        var sealed: ArraySlice<UInt8>
+    }
+
+    enum Entry {
         case session(Session)
         case tombstone(Tombstone)
     }
@@ -87,13 +101,22 @@ struct PlainMachine {
     private mutating func carryOut(_ command: Command) -> Outcome {
         switch command {
         case .create(let create): return apply(create)
+        case .rotate(let rotate): return apply(rotate)
         case .touch(let handles): return .touched(handles.count { touch($0) })
         case .renew(let renew): return apply(renew)
         case .revoke(let revoke):
-            return .revoked(end(revoke.handle, revoke.note) ? 1 : 0)
+            let heir = heir(of: revoke.handle, inGrace: false)
+            return .revoked(heir.map { end($0, revoke.note) } == true ? 1 : 0)
         case .revokeAll(let all):
-            let handles = list(all.subject).map(\.create.handle).filter { $0 != all.except }
+            let kept = all.except.flatMap { heir(of: $0, inGrace: false) }
+            let handles = list(all.subject).map(\.create.handle).filter { $0 != kept }
             return .revoked(handles.count { end($0, all.note) })
+        case .setFields(let set):
+            return change(set.handle, set.digest, set.request) { $0.set(set) }
+        case .unsetFields(let unset):
+            return change(unset.handle, unset.digest, unset.request) { $0.unset(unset) }
+        case .takeField(let take):
+            return change(take.handle, take.digest, take.request) { $0.take(take) }
         case .set(let set): return apply(set)
         case .getExpiring(let key, let change):
             let old = values[key]
@@ -164,26 +187,118 @@ extension PlainMachine {
     }
 
     private mutating func touch(_ handle: SessionHandle128) -> Bool {
-        guard var session = session(handle) else { return false }
+        guard let handle = heir(of: handle, inGrace: true), var session = session(handle) else {
+            return false
+        }
         session.lastTouch = time
         entries[handle] = .session(session)
         return true
     }
 
     private mutating func apply(_ renew: RenewSession) -> Outcome {
-        switch entries[renew.handle] {
-        case nil: return .unknown
-        case .tombstone(let tombstone):
-            return tombstone.digest == renew.digest ? .ended(tombstone.end) : .unknown
-        case .session(var session):
-            guard session.create.digest == renew.digest else { return .unknown }
+        onLive(renew.handle, renew.digest) { session, time in
             guard renew.lifetime != .zero else { return .refused(.noLifetime) }
             session.lastTouch = time
             session.idle = renew.idle?.count ?? session.idle
             session.expiresAt = renew.lifetime.map(time.advanced(by:)) ?? session.expiresAt
-            entries[renew.handle] = .session(session)
             return .renewed(session.info)
         }
+    }
+
+    /// Changes the session that the handle may be used for.
+    private mutating func onLive(
+        _ handle: SessionHandle128,
+        _ digest: SecretDigest,
+        _ body: (inout Session, MachineTime) -> Outcome
+    ) -> Outcome {
+        guard let entry = entries[handle], self.digest(of: entry) == digest else {
+            return .unknown
+        }
+        if let heir = heir(of: handle, inGrace: true), var session = session(heir) {
+            let outcome = body(&session, time)
+            entries[heir] = .session(session)
+            return outcome
+        }
+        guard case .tombstone(let tombstone) = entry else { return .unknown }
+        return .ended(tombstone.end)
+    }
+
+    private func digest(of entry: Entry) -> SecretDigest {
+        switch entry {
+        case .session(let session): session.create.digest
+        case .tombstone(let tombstone): tombstone.digest
+        }
+    }
+
+    /// The handle of the live session that `handle` stands for: its own, or that of a successor.
+    func heir(of handle: SessionHandle128, inGrace: Bool) -> SessionHandle128? {
+        var handle = handle
+        var wanted: Int?
+        while let entry = entries[handle] {
+            switch entry {
+            case .session(let session):
+                return wanted == nil || session.order == wanted ? handle : nil
+            case .tombstone(let tombstone):
+                guard let link = tombstone.link, wanted == nil || link.own == wanted,
+                    !inGrace || link.graceEndsAt > time
+                else { return nil }
+                handle = link.handle
+                wanted = link.next
+            }
+        }
+        return nil
+    }
+
+    private mutating func apply(_ rotate: RotateSession) -> Outcome {
+        guard let entry = entries[rotate.handle], digest(of: entry) == rotate.digest else {
+            return .unknown
+        }
+        switch entry {
+        case .session(var session):
+            guard entries[rotate.successor] == nil else { return .handleTaken }
+            created += 1
+            let link = Link(
+                own: session.order,
+                next: created,
+                handle: rotate.successor,
+                graceEndsAt: time.advanced(by: rotate.grace),
+                sealed: rotate.sealedSecret
+            )
+            let until = max(session.expiresAt, time.advanced(by: .seconds(600)))
+            entries[rotate.handle] = .tombstone(
+                Tombstone(end: .rotated, digest: rotate.digest, until: until, link: link)
+            )
+            session.create.handle = rotate.successor
+            session.create.digest = rotate.successorDigest
+            session.create.assurance = rotate.assurance ?? session.create.assurance
+            session.lastTouch = time
+            session.order = created
+            entries[rotate.successor] = .session(session)
+            return rotated(session, link)
+        case .tombstone(let tombstone):
+            guard let link = tombstone.link else { return .ended(tombstone.end) }
+            let isRetry = link.handle == rotate.successor
+            let isFirstOver = link.graceEndsAt <= time
+            guard isRetry || !isFirstOver, matches(link),
+                let heir = heir(of: link.handle, inGrace: true), let session = session(heir)
+            else { return .ended(.rotated) }
+            return rotated(session, link)
+        }
+    }
+
+    /// Whether the link still leads to what it was made for.
+    private func matches(_ link: Link) -> Bool {
+        switch entries[link.handle] {
+        case nil: false
+        case .session(let session): session.order == link.next
+        case .tombstone(let tombstone): tombstone.link?.own == link.next
+        }
+    }
+
+    private func rotated(_ session: Session, _ link: Link) -> Outcome {
+        .rotated(
+            Rotated(info: session.info, successor: link.handle, sealedSecret: link.sealed)
+        )
     }
 
     private mutating func end(_ handle: SessionHandle128, _ note: RevocationNote) -> Bool {
@@ -193,6 +308,61 @@ extension PlainMachine {
         let tombstone = Tombstone(end: .revoked, digest: digest, until: until, note: note)
         entries[handle] = .tombstone(tombstone)
         return true
+    }
+}
+
+// MARK: Fields
+
+extension PlainMachine {
+    private mutating func change(
+        _ handle: SessionHandle128,
+        _ digest: SecretDigest,
+        _ request: RequestID?,
+        _ body: (inout Session) -> Outcome
+    ) -> Outcome {
+        onLive(handle, digest) { session, _ in
+            if let known = session.remembered.first(where: { $0.id == request }) {
+                return known.outcome
+            }
+            let outcome = body(&session)
+            if case .conflict = outcome { return outcome }
+            if let request {
+                session.remembered.append((request, outcome))
+                session.remembered = session.remembered.suffix(4)
+            }
+            return outcome
+        }
+    }
+}
+
+extension PlainMachine.Session {
+    fileprivate mutating func set(_ set: SetFields) -> Outcome {
+        if let wanted = set.ifVersion, wanted != version { return .conflict(version) }
+        for field in set.fields {
+            if let place = create.fields.firstIndex(where: { $0.name == field.name }) {
+                create.fields[place] = field
+            } else {
+                create.fields.append(field)
+            }
+        }
+        version += 1
+        return .version(version)
+    }
+
+    fileprivate mutating func unset(_ unset: UnsetFields) -> Outcome {
+        let before = create.fields.count
+        create.fields.removeAll { unset.names.contains($0.name) }
+        let removed = before - create.fields.count
+        if removed > 0 { version += 1 }
+        return .integer(removed)
+    }
+
+    fileprivate mutating func take(_ take: TakeField) -> Outcome {
+        guard let place = create.fields.firstIndex(where: { $0.name == take.name }) else {
+            return .value(nil)
+        }
+        version += 1
+        return .value(create.fields.remove(at: place).value)
     }
 }
 

@@ -92,7 +92,11 @@ struct CommandSource {
     init(seed: UInt64) { random = SeededRandom(seed) }
 
     mutating func next() -> Command {
-        switch random.below(14) {
+        switch random.below(23) {
+        case 20, 21, 22: return .rotate(rotate())
+        case 14, 15, 16: return .setFields(setFields())
+        case 17, 18: return .unsetFields(unsetFields())
+        case 19: return .takeField(takeField())
         case 0, 1, 2: return .create(create())
         case 3: return .touch((0..<random.below(4)).map { _ in handle(random.below(names)) })
         case 4: return .renew(renew())
@@ -150,6 +154,64 @@ struct CommandSource {
             except: random.below(2) == 0 ? nil : handle(random.below(names)),
             note: note()
         )
+    }
+
+    private mutating func rotate() -> RotateSession {
+        let number = random.below(names)
+        let successor = random.below(names)
+        var rotate = RotateSession(
+            handle: handle(number),
+            digest: digest(random.below(8) == 0 ? number + 1 : number),
+            successor: handle(successor),
+            successorDigest: digest(successor),
+            sealedSecret: random.bytes(random.below(4))[...],
+            grace: Milliseconds(UInt64(random.below(3)) * 30_000)
+        )
+        if random.below(2) == 0 { rotate.assurance = UInt8(random.below(4)) }
+        return rotate
+    }
+
+    /// Each kind of request has ids of its own, so few that they meet.
+    private mutating func request(_ kind: UInt64) -> RequestID? {
+        RequestID(rawValue: random.below(3) == 0 ? 0 : kind + 3 * (1 + UInt64(random.below(5))))
+    }
+
+    private mutating func fieldName() -> ArraySlice<UInt8> { bytes("field-\(random.below(5))") }
+
+    private mutating func setFields() -> SetFields {
+        let number = random.below(names)
+        var set = SetFields(
+            handle: handle(number),
+            digest: digest(random.below(8) == 0 ? number + 1 : number),
+            fields: (0..<random.below(4)).map { _ in
+                SessionField(name: fieldName(), value: random.bytes(random.below(20))[...])
+            }
+        )
+        set.request = request(0)
+        if random.below(3) == 0 { set.ifVersion = UInt64(1 + random.below(4)) }
+        return set
+    }
+
+    private mutating func unsetFields() -> UnsetFields {
+        let number = random.below(names)
+        var unset = UnsetFields(
+            handle: handle(number),
+            digest: digest(random.below(8) == 0 ? number + 1 : number),
+            names: (0..<random.below(3)).map { _ in fieldName() }
+        )
+        unset.request = request(1)
+        return unset
+    }
+
+    private mutating func takeField() -> TakeField {
+        let number = random.below(names)
+        var take = TakeField(
+            handle: handle(number),
+            digest: digest(random.below(8) == 0 ? number + 1 : number),
+            name: fieldName()
+        )
+        take.request = request(2)
+        return take
     }
 
     private mutating func attestation() -> Attestation {

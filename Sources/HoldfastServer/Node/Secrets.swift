@@ -1,5 +1,7 @@
-// The cryptography of session ids: SHA-256 of secrets, and ids from the system's secure random
-// source (getrandom on Linux).
+// The cryptography of session ids: SHA-256 of secrets, ids from the system's secure random source
+// (getrandom on Linux), and the sealing of a successor's secret under a key that follows from the
+// old one (HKDF, RFC 5869; AES-256-GCM). Its context is both handles, so that what was sealed for
+// one rotation opens for no other.
 
 import Commands
 import Crypto
@@ -17,6 +19,39 @@ struct SystemSecrets: SessionSecrets {
             }
             return SecretDigest(word(0), word(8), word(16), word(24))
         }
+    }
+
+    mutating func seal(_ new: SessionID, for old: SessionID) -> [UInt8] {
+        let context = Self.context(of: new.handle, for: old.handle)
+        do {
+            let key = Self.key(of: old)
+            let box = try AES.GCM.seal(new.secret, using: key, authenticating: context)
+            // Nonce, text and tag: there is one for every nonce of 96 bits, and this one has them.
+            guard let combined = box.combined else { preconditionFailure("a nonce of 96 bits") }
+            return Array(combined)
+        } catch {
+            preconditionFailure("a key of 256 bits seals 46 bytes: \(error)")
+        }
+    }
+
+    func open(_ sealed: [UInt8], of handle: SessionHandle, for old: SessionID) -> SessionID? {
+        let context = Self.context(of: handle, for: old.handle)
+        guard let box = try? AES.GCM.SealedBox(combined: sealed),
+            let secret = try? AES.GCM.open(box, using: Self.key(of: old), authenticating: context)
+        else { return nil }
+        return SessionID(parsing: handle.ascii + [UInt8(ascii: ".")] + Array(secret))
+    }
+
+    private static func key(of old: SessionID) -> SymmetricKey {
+        HKDF<SHA256>.deriveKey(
+            inputKeyMaterial: SymmetricKey(data: old.secret),
+            info: Array("holdfast successor".utf8),
+            outputByteCount: 32
+        )
+    }
+
+    private static func context(of new: SessionHandle, for old: SessionHandle) -> [UInt8] {
+        old.ascii + new.ascii
     }
 
     mutating func mint(slot: UInt16) -> SessionID {

@@ -83,7 +83,7 @@ extension Reactor {
                 now: group.replica.machine.time,
                 purpose: .look
             )
-            writer.validation(validation.status, fields: validate.fields)
+            writer.validation(validation, for: validate)
         }
     }
 

@@ -42,7 +42,7 @@ struct BackupPart: Hashable {
 
 enum BackupFormat {
     private static let magic = Array("hfbk".utf8)
-    private static let version: UInt8 = 1
+    private static let version: UInt8 = 2
     static let headerBytes = 35
     static let partBytes = 30
 
