@@ -61,7 +61,7 @@ package enum SessionReply: Hashable, Sendable {
     /// To this direct successor.
     case rotated(Int)
     /// The id of the successor is another session's.
-    case taken
+    case handleTaken
     case version(UInt64)
     case conflict(UInt64)
     case field(UInt64?)
@@ -356,7 +356,7 @@ package struct SessionModel: SequentialModel {
         return (after, .created(birth: 0, evicted: evicted))
     }
 
-    private func validate(
+    func validate(
         _ id: Int,
         _ isUse: Bool,
         _ moment: Window,
@@ -383,65 +383,6 @@ package struct SessionModel: SequentialModel {
         var cleared = state
         cleared.sessions.remove(at: own)
         return [(state, reply), (cleared, .unknown)]
-    }
-
-    // MARK: Rotation
-
-    private func rotate(
-        _ id: Int,
-        to next: Int,
-        _ grace: UInt64,
-        _ moment: Window,
-        _ state: State
-    ) -> [(State, SessionReply)] {
-        guard let place = state.place(id) else { return [(state, .unknown)] }
-        if let successor = state.sessions[place].phase.successor {
-            var isAnswered = successor == next
-            if case .rotated = state.sessions[place].phase { isAnswered = true }
-            guard isAnswered, state.heir(of: successor, inGrace: true) != nil else {
-                return validate(id, false, moment, state)
-            }
-            return [(state, .rotated(successor))]
-        }
-        guard state.sessions[place].phase == .live else {
-            return validate(id, false, moment, state)
-        }
-        guard state.place(next) == nil else { return [(state, .taken)] }
-        var after = state
-        var session = state.sessions[place]
-        session.id = next
-        session.birth = nil
-        session.idleEnd = rules.idleEnd(session.idle).map { clocks.end(after: $0, within: moment) }
-        after.sessions[place].phase = .rotated(next)
-        after.sessions[place].idleEnd = nil
-        after.sessions[place].lifeEnd = clocks.end(after: grace, within: moment)
-        after.sessions[place].rotated = clocks.end(after: 0, within: moment)
-        after.sessions.append(session)
-        return [(after, .rotated(next))]
-    }
-
-    // MARK: The field
-
-    private func onField(
-        of id: Int,
-        _ request: UInt64,
-        _ moment: Window,
-        _ state: State,
-        _ body: (inout Session) -> SessionReply
-    ) -> [(State, SessionReply)] {
-        guard let place = state.heir(of: id, inGrace: true) else {
-            return validate(id, false, moment, state)
-        }
-        if let known = state.sessions[place].answers.first(where: { $0.request == request }) {
-            return [(state, known.reply)]
-        }
-        var after = state
-        let reply = body(&after.sessions[place])
-        if case .conflict = reply { return [(state, reply)] }
-        after.sessions[place].answers.append(Session.Answer(request: request, reply: reply))
-        let excess = after.sessions[place].answers.count - rules.requestsRemembered
-        if excess > 0 { after.sessions[place].answers.removeFirst(excess) }
-        return [(after, reply)]
     }
 
     private func renew(
@@ -497,7 +438,7 @@ package struct SessionRules: Hashable, Sendable {
     /// How long a revoked one is, at least.
     package var tombstoneFloor: UInt64
     /// Answers that a session remembers.
-    package var requestsRemembered = 4
+    package var requestsRemembered = 16
 
     package init(
         granularityDivisor: UInt64,
@@ -515,22 +456,6 @@ package struct SessionRules: Hashable, Sendable {
 
     /// How long after its last logged use a session ends; nil without an idle timeout.
     func idleEnd(_ idle: UInt64) -> UInt64? { idle == 0 ? nil : plus(idle, granularity(idle)) }
-}
-
-extension SessionModel.Session {
-    fileprivate mutating func set(_ value: UInt64, _ wanted: UInt64?) -> SessionReply {
-        if let wanted, wanted != version { return .conflict(version) }
-        version += 1
-        field = value
-        return .version(version)
-    }
-
-    fileprivate mutating func take() -> SessionReply {
-        guard let value = field else { return .field(nil) }
-        version += 1
-        field = nil
-        return .field(value)
-    }
 }
 
 extension SessionModel {

@@ -105,8 +105,14 @@ package enum CommandTable {
             ["write", "denyoom"],
             keys: (2, 2, 1),
             "session",
-            "CREATE, VALIDATE, RENEW, REVOKE, REVOKEALL, LIST."
+            sessionCommands.joined(separator: ", ") + "."
         )
+    ]
+
+    /// What may follow SESSION.
+    static let sessionCommands = [
+        "CREATE", "VALIDATE", "RENEW", "ROTATE", "REVOKE", "REVOKEALL", "LIST", "GET", "SET",
+        "UNSET", "TAKE", "LOCK", "UNLOCK",
     ]
 
     private static let connection: [CommandSpec] = [

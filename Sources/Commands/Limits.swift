@@ -1,5 +1,8 @@
 // The bounds of what the edge takes from a client, each with its reason. All are at or below what
-// the machine takes, so that a refusal always comes from here, with a text that says what to do.
+// the machine takes, so that a refusal comes from here wherever the request alone tells, with a
+// text that says what to do.
+
+import SessionMachine
 
 /// What a client may send.
 package struct RequestBounds: Sendable {
@@ -35,8 +38,10 @@ package struct RequestBounds: Sendable {
     /// For how long a rotated id goes on where the request does not say, in seconds: requests that
     /// were on their way have come by then.
     package static let defaultGraceSeconds: Int64 = 30
-    /// Longer than that an old id would be a second session.
-    package static let graceSecondsMax: Int64 = 600
+    /// As long as the machine takes.
+    package static let graceSecondsMax = Int64(Limits.rotationGrace.count / 1_000)
+    /// The longest lease of a lock: ten minutes. What takes longer is no request.
+    package static let leaseMillisecondsMax: Int64 = 600_000
     /// The longest idle timeout or life, in seconds: a hundred years. Longer ones are mistakes.
     package static let secondsMax: Int64 = 100 * 366 * 86_400
 

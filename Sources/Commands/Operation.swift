@@ -55,13 +55,14 @@ package enum WriteReply: Sendable {
     case integer
     /// The old value, or null.
     case value
-    /// `SESSION CREATE`: the only reply that shows the id.
+    /// `SESSION CREATE`: shows the id, as `ROTATE` does.
     case created(SessionID)
     /// `SESSION RENEW`.
     case renewed
     /// `SESSION ROTATE`: shows the id as `CREATE` does. Boxed: few writes are rotations.
     indirect case rotated(RotationReply)
-    /// `SESSION SET`, `UNSET` and `TAKE`: null where there is no such session any more.
+    /// `SESSION SET`, `UNSET`, `TAKE`, `LOCK` and `UNLOCK`: null where there is no such session any
+    /// more.
     case field
     /// `SESSION REVOKE` and `REVOKEALL`.
     case revoked
@@ -97,7 +98,7 @@ package struct ScanAction: Sendable {
     package var isTypeMatched: Bool
 }
 
-/// `SESSION VALIDATE`.
+/// `SESSION VALIDATE` and `GET`.
 package struct ValidateAction: Sendable {
     package var handle: SessionHandle
     package var digest: SecretDigest

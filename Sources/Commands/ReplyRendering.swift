@@ -20,6 +20,8 @@ extension ReplyWriter {
         case .renewed(let info): session(info, id: nil)
         case .rotated(let rotated): self.rotated(rotated, as: reply)
         case .version(let version): integer(Int64(clamping: version))
+        case .locked(let fence, until: _): integer(Int64(clamping: fence))
+        case .lockHeld: integer(0)
         case .conflict(let version):
             error("CONFLICT the session has version \(version); read it and try again")
         case .touched(let count): integer(Int64(count))
@@ -96,7 +98,10 @@ extension ReplyWriter {
 
     private mutating func refusal(_ refusal: Refusal) {
         switch refusal {
-        case .tooLarge: error("ERR the key, the value or the session is over its limit; store less")
+        case .tooLarge:
+            error("ERR the key, the value or the session would be over its limit; store less")
+        case .rotatedTooOften:
+            error("ERR the session has been given too many ids; log in again")
         case .requestReused:
             error("ERR the request id was another request's; use a new one for each")
         case .noLifetime: error("ERR TTL must be above 0")
@@ -160,7 +165,7 @@ extension ReplyWriter {
     private mutating func list(_ sessions: [SessionView]) {
         array(sessions.count)
         for session in sessions {
-            map(10)
+            map(11)
             bulk("handle")
             bulk(SessionHandle(session.handle).text)
             bulk("version")
@@ -170,6 +175,8 @@ extension ReplyWriter {
                 idle: session.idleExpiresAt,
                 expires: session.expiresAt
             )
+            bulk("issued-at")
+            time(session.issuedAt)
             bulk("last-used-at")
             time(session.lastTouch)
             text("ip", session.ip)
@@ -201,7 +208,7 @@ extension ReplyWriter {
 
     private mutating func status(of validation: Validation, _ selection: FieldSelection) {
         switch validation.status {
-        case .valid(let session): valid(session, selection, mustRotate: validation.isByOldID)
+        case .valid(let session): valid(session, selection, byOldID: validation.byOldID)
         case .expired: ended("expired")
         case .unknown: ended("unknown")
         case .revoked(let tombstone):
@@ -229,10 +236,10 @@ extension ReplyWriter {
     private mutating func valid(
         _ session: SessionView,
         _ selection: FieldSelection,
-        mustRotate: Bool
+        byOldID: UInt8?
     ) {
         let fields = selected(session, selection)
-        map(8 + (fields == nil ? 0 : 1) + (mustRotate ? 1 : 0))
+        map(9 + (fields == nil ? 0 : 1) + (byOldID == nil ? 0 : 1))
         bulk("status")
         bulk("valid")
         text("subject", session.subject)
@@ -245,9 +252,11 @@ extension ReplyWriter {
             idle: session.idleExpiresAt,
             expires: session.expiresAt
         )
+        bulk("issued-at")
+        time(session.issuedAt)
         bulk("aal")
-        integer(Int64(session.assurance))
-        if mustRotate {
+        integer(Int64(min(session.assurance, byOldID ?? .max)))
+        if byOldID != nil {
             bulk("rotate")
             integer(1)
         }

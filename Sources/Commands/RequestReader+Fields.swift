@@ -9,14 +9,13 @@ import SessionMachine
 extension RequestReader {
     /// `SESSION GET id [f ...]`
     func getFields(_ frame: RequestFrame) throws(RequestError) -> KeyedOperation {
-        guard frame.count >= 3 else { throw .arity("session|get") }
         let id = try id(frame, 2)
         let names = try fieldNames(frame, from: 3)
         let validate = ValidateAction(
             handle: id.handle,
             digest: secrets.digest(ofSecret: id.secret),
             purpose: .look,
-            fields: names.isEmpty ? .all : .named(names.map { Array($0) }),
+            fields: names.isEmpty ? .all : .named(names),
             reply: .fields
         )
         return KeyedOperation(slot: id.handle.slot, action: .validate(validate))
@@ -56,7 +55,7 @@ extension RequestReader {
         var unset = UnsetFields(
             handle: SessionHandle128(id.handle),
             digest: secrets.digest(ofSecret: id.secret),
-            names: names
+            names: names.map { $0[...] }
         )
         unset.request = options.request
         return KeyedOperation(slot: id.handle.slot, action: .write(.unsetFields(unset), .field))
@@ -72,7 +71,7 @@ extension RequestReader {
         var take = TakeField(
             handle: SessionHandle128(id.handle),
             digest: secrets.digest(ofSecret: id.secret),
-            name: names[0]
+            name: names[0][...]
         )
         take.request = options.request
         return KeyedOperation(slot: id.handle.slot, action: .write(.takeField(take), .field))
@@ -97,9 +96,7 @@ extension RequestReader {
                 options.version = version == 0 ? nil : UInt64(version)
                 hasVersion = true
             } else if options.request == nil, frame.equals(place, "REQ") {
-                let number = try integer(frame, place + 1)
-                guard number > 0 else { throw RequestError("ERR REQ must be above 0") }
-                options.request = RequestID(rawValue: UInt64(number))
+                options.request = try requestID(frame, place + 1)
             } else {
                 break
             }
@@ -108,21 +105,21 @@ extension RequestReader {
         return options
     }
 
-    private func fieldNames(
+    func fieldNames(
         _ frame: RequestFrame,
         from start: Int
-    ) throws(RequestError) -> [ArraySlice<UInt8>] {
+    ) throws(RequestError) -> [[UInt8]] {
         guard frame.count - start <= RequestBounds.fieldsMax else {
-            throw RequestError("ERR more than \(RequestBounds.fieldsMax) fields")
+            throw RequestError("ERR name at most \(RequestBounds.fieldsMax) fields at a time")
         }
-        var names: [ArraySlice<UInt8>] = []
-        for place in start..<max(start, frame.count) {
+        var names: [[UInt8]] = []
+        for place in start..<frame.count {
             guard frame.byteCount(place) <= RequestBounds.fieldNameBytesMax else {
                 throw RequestError(
                     "ERR a field name has at most \(RequestBounds.fieldNameBytesMax) bytes"
                 )
             }
-            names.append(frame.bytes(place)[...])
+            names.append(frame.bytes(place))
         }
         return names
     }

@@ -17,7 +17,9 @@ extension RequestReader {
             if frame.equals(place, "ID") {
                 given = try id(frame, place + 1)
                 guard given?.handle.slot == old.handle.slot else {
-                    throw RequestError("ERR the id was not made for this subject")
+                    throw RequestError(
+                        "ERR the new id is of another slot; mint it for the session's subject"
+                    )
                 }
             } else if frame.equals(place, "GRACE") {
                 grace = try integer(frame, place + 1)

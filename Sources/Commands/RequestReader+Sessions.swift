@@ -21,10 +21,12 @@ extension RequestReader {
         if frame.equals(1, "SET") { return try setFields(frame) }
         if frame.equals(1, "UNSET") { return try unsetFields(frame) }
         if frame.equals(1, "TAKE") { return try takeField(frame) }
+        if frame.equals(1, "LOCK") { return try lock(frame) }
+        if frame.equals(1, "UNLOCK") { return try unlock(frame) }
         let name = Self.prefix(frame, 1, 128)
         throw RequestError(
-            "ERR unknown subcommand '\(name)'. Try CREATE, VALIDATE, RENEW, ROTATE, REVOKE, "
-                + "REVOKEALL, LIST, GET, SET, UNSET or TAKE."
+            "ERR unknown subcommand '\(name)'. Try "
+                + CommandTable.sessionCommands.joined(separator: ", ") + "."
         )
     }
 
@@ -124,7 +126,7 @@ extension RequestReader {
                 )
             }
             guard !fields.contains(where: { $0.name == name[...] }) else {
-                throw RequestError("ERR a field is set twice")
+                throw RequestError("ERR a field is set twice; name each once")
             }
             fields.append(SessionField(name: name[...], value: frame.bytes(place + 1)[...]))
         }
@@ -160,10 +162,7 @@ extension RequestReader {
             } else if frame.equals(place, "GETALL") {
                 validate.fields = .all
             } else if frame.equals(place, "GET"), place + 1 < frame.count {
-                guard frame.count - place - 1 <= RequestBounds.fieldsMax else {
-                    throw RequestError("ERR more than \(RequestBounds.fieldsMax) fields")
-                }
-                validate.fields = .named((place + 1..<frame.count).map { frame.bytes($0) })
+                validate.fields = .named(try fieldNames(frame, from: place + 1))
                 break
             } else {
                 throw .syntax

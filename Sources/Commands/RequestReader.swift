@@ -1,6 +1,7 @@
 // A client's words to an operation, or to the error reply that Redis 7.0 would give. This file
 // holds the dispatch and what the commands share; the commands themselves are read in
-// `RequestReader+Values`, `+Sessions`, `+Fields`, `+Rotation`, `+Connection` and `+Members`.
+// `RequestReader+Values`, `+Sessions`, `+Fields`, `+Rotation`, `+Lock`, `+Connection` and
+// `+Members`.
 //
 // It must never: trap on any bytes, let a secret out (it is hashed here), or draw randomness
 // itself.
@@ -14,7 +15,9 @@ package protocol SessionSecrets: Sendable {
     func digest(ofSecret bytes: [UInt8]) -> SecretDigest
     /// A fresh id for a subject of this slot.
     mutating func mint(slot: UInt16) -> SessionID
-    /// The secret of `new` for whoever shows `old`: at most `Limits.sealedSecretBytes`.
+    /// A number for a request that has none.
+    mutating func mintRequest() -> RequestID
+    /// Seals the secret of `new` for whoever shows `old`: at most `Limits.sealedSecretBytes`.
     mutating func seal(_ new: SessionID, for old: SessionID) -> [UInt8]
     /// What `seal` sealed, of the successor of that handle; nil for anything else.
     func open(_ sealed: [UInt8], of handle: SessionHandle, for old: SessionID) -> SessionID?

@@ -99,6 +99,7 @@ extension Validation {
             self = .valid(
                 ValidSession(
                     state: try SessionState(map),
+                    issuedAt: try map.time("issued-at"),
                     assurance: Int(clamping: try map.number("aal")),
                     fields: try map.fields(),
                     mustRotate: map.has("rotate")
@@ -143,6 +144,7 @@ extension SessionInfo {
             handle: try map.handle(),
             version: try map.number("version"),
             createdAt: try map.time("created-at"),
+            issuedAt: try map.time("issued-at"),
             lastUsedAt: try map.time("last-used-at"),
             idleExpiresAt: try map.timeIfAny("idle-expires-at"),
             expiresAt: try map.time("expires-at"),

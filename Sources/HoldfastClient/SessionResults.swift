@@ -2,7 +2,8 @@
 
 /// A session that was just made.
 public struct Session: Equatable, Sendable {
-    /// The secret for the session's holder. The cluster does not keep it and cannot show it again.
+    /// The secret for the session's holder. The cluster does not keep it; it shows it once more
+    /// only to who rotates the old token again, in its grace.
     public var token: SessionToken
     /// When it was made and when it ends.
     public var state: SessionState
@@ -42,6 +43,8 @@ public enum Validation: Hashable, Sendable {
 public struct ValidSession: Hashable, Sendable {
     /// What is known of the session.
     public var state: SessionState
+    /// When its token was given out: at the login, or at the last rotation.
+    public var issuedAt: Timestamp
     /// How sure it is who logged in, 1 to 3.
     public var assurance: Int
     /// The fields that were asked for and are there.
@@ -81,6 +84,8 @@ public struct SessionInfo: Hashable, Sendable {
     public var version: Int64
     /// When it was made.
     public var createdAt: Timestamp
+    /// When its token was given out: at the login, or at the last rotation.
+    public var issuedAt: Timestamp
     /// When it was last used, as far as is recorded: uses soon after another are not.
     public var lastUsedAt: Timestamp
     /// When it ends if nobody uses it; nil when only ``expiresAt`` ends it.

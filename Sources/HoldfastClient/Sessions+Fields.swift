@@ -1,5 +1,6 @@
 // The calls on the fields of a session. Each write carries a number of its own, which the session
 // remembers for a while: an attempt that is repeated is answered once more and not done once more.
+// Another call is another request, with a number of its own.
 
 import HoldfastWire
 
@@ -37,7 +38,8 @@ extension Sessions {
     ///   - deadline: For the whole call.
     /// - Returns: The session's new version; nil when the session is not valid, and then nothing
     ///   was stored.
-    /// - Throws: ``HoldfastError``.
+    /// - Throws: ``HoldfastError``. When its outcome is unknown, a further call with the same
+    ///   version may meet what this one has stored.
     @discardableResult
     public func set(
         _ fields: [String: [UInt8]],
@@ -97,7 +99,7 @@ extension Sessions {
         return value
     }
 
-    private func number(
+    func number(
         _ words: Words,
         _ token: SessionToken,
         _ what: String,
@@ -112,5 +114,5 @@ extension Sessions {
     }
 
     /// Never zero; two requests of one session that meet have the same with a chance of 1 to 2^63.
-    private static func requestID() -> String { String(Int64.random(in: 1...Int64.max)) }
+    static func requestID() -> String { String(Int64.random(in: 1...Int64.max)) }
 }

@@ -7,16 +7,20 @@ extension Sessions {
     ///
     /// The session goes on with all that it carries. The old token is as good as the new one for
     /// the time of `grace`, since requests that are on their way still show it; whoever rotates it
-    /// again in that time gets the same new token. Then it is one of a session that has ended.
+    /// again in that time gets the same new token. Then it is one of a session that has ended. It
+    /// never gives more than it gave: not the level that this call raises, nor a token that has it.
     ///
     /// - Parameters:
     ///   - token: The session's token.
     ///   - grace: How long the old token goes on, at most ten minutes, rounded up to seconds; zero
     ///     for not at all, nil for the server's default.
-    ///   - assurance: How sure it is now who logged in, 1 to 3; nil to leave it.
+    ///   - assurance: How sure it is now who logged in, 1 to 3; nil to leave it. Only the present
+    ///     token raises it.
     ///   - deadline: For the whole call.
     /// - Returns: The session with its new token, which its holder must be given; or how it ended.
-    /// - Throws: ``HoldfastError``. When its outcome is unknown, rotate again with the old token.
+    /// - Throws: ``HoldfastError``. When its outcome is unknown, a rotation of the old token gives
+    ///   the new one, in the time of `grace`; with a grace of zero, or where the level was raised,
+    ///   the session may be lost to its holder, who has to log in again.
     public func rotate(
         _ token: SessionToken,
         grace: Duration? = nil,
@@ -25,6 +29,7 @@ extension Sessions {
     ) async throws(HoldfastError) -> Rotation {
         let new = SessionToken(Self.mint(slot: token.id.handle.slot))
         var words = Words("SESSION", "ROTATE", token.rawValue, "ID", new.rawValue)
+        guard grace ?? .zero <= .seconds(600) else { throw .invalid("a grace over ten minutes") }
         try words.seconds("GRACE", grace, from: 0)
         if let assurance {
             guard 1...3 ~= assurance else { throw .invalid("assurance is 1, 2 or 3") }

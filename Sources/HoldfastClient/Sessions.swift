@@ -7,9 +7,9 @@ import HoldfastWire
 /// The calls on login sessions; see ``HoldfastClient/sessions``.
 ///
 /// All of them throw ``HoldfastError`` when the cluster could not be asked, and only then: that a
-/// session has ended is an answer. All are safe to repeat and are repeated until the deadline, so a
-/// call that throws may be made again. `deadline` is for the whole call, above zero; nil stands for
-/// ``HoldfastClient/Configuration/deadline``.
+/// session has ended is an answer. Within a call attempts are repeated until the deadline, and have
+/// their effect once. To make a call again that threw is a new request: see each. `deadline` is for
+/// the whole call, above zero; nil stands for ``HoldfastClient/Configuration/deadline``.
 public struct Sessions: Sendable {
     let client: HoldfastClient
 

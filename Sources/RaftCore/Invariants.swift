@@ -44,6 +44,11 @@ extension RaftNode {
                 return "the leader counts itself before its disk"
             }
         }
+        var turns: Set<UInt64> = []
+        for case .snapshot(let transfer) in progress.map(\.state) {
+            if !turns.insert(transfer.turn).inserted { return "two transfers have one turn" }
+            if transfer.turn > snapshotTurns { return "a transfer has a turn that nobody gave" }
+        }
         if termStart > log.base.index, log.term(at: termStart) != term {
             return "the term does not start with its own entry"
         }

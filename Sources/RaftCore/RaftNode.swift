@@ -66,7 +66,7 @@ package struct RaftNode: Sendable {
     var isLeaseForfeited = false
     /// Snapshot bytes that may still be sent in this tick.
     var snapshotBudget = 0
-    /// Turns that were given to transfers of snapshots.
+    /// Turns that were given to transfers of snapshots, in all leaderships; never goes back.
     var snapshotTurns: UInt64 = 0
     /// Valid in role follower.
     var incoming: IncomingSnapshot?

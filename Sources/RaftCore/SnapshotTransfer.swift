@@ -29,6 +29,18 @@ package struct SnapshotTransfer: Hashable, Sendable {
     package var heartbeatsIdle = 0
     /// Lower ones come first. No two transfers of a leadership have the same.
     var turn: UInt64
+    /// The chunk that was sent last. Its answer may come when the transfer has lost its turn.
+    var lastSent: Chunk?
+
+    struct Chunk: Hashable, Sendable {
+        var end: UInt64
+        var isLast: Bool
+    }
+
+    init(mark: SnapshotMark, turn: UInt64) {
+        self.mark = mark
+        self.turn = turn
+    }
 }
 
 extension RaftNode {
@@ -63,7 +75,7 @@ extension RaftNode {
     }
 
     /// Whose turn comes next after `turn`, among those who were heard from since the last quorum
-    /// check.
+    /// check: one that is silent since then would keep its turn until it stands still.
     private func transfer(after turn: UInt64) -> (index: Int, transfer: SnapshotTransfer)? {
         var next: (index: Int, transfer: SnapshotTransfer)?
         for index in progress.indices {
@@ -102,15 +114,17 @@ extension RaftNode {
         _ effects: inout Effects
     ) {
         guard role == .leader, let index = progressIndex(of: fetch.follower),
-            case .snapshot(var transfer) = progress[index].state,
-            case .fetching = transfer.phase, transfer.mark == fetch.mark,
+            case .snapshot(var transfer) = progress[index].state, transfer.mark == fetch.mark,
             transfer.acknowledged == fetch.offset
         else { return }
+        // Where the read took longer than a turn, what was read is good all the same.
+        if case .sent = transfer.phase { return }
         switch chunk {
         case .bytes(let bytes, let isLast):
             let (end, overflow) = fetch.offset.addingReportingOverflow(UInt64(bytes.count))
             precondition(!overflow, "a snapshot is no longer than its offsets count")
             transfer.phase = .sent(end: end, isLast: isLast)
+            transfer.lastSent = SnapshotTransfer.Chunk(end: end, isLast: isLast)
             let message = SnapshotChunk(
                 mark: fetch.mark,
                 offset: fetch.offset,
@@ -161,7 +175,13 @@ extension RaftNode {
             transfer.acknowledged = response.wanted
             transfer.phase = .waiting
         case .waiting, .fetching:
-            return
+            // It took the follower longer than a turn to keep it.
+            guard let chunk = transfer.lastSent, chunk.end == response.wanted,
+                chunk.end > transfer.acknowledged
+            else { return }
+            transfer.heartbeatsIdle = 0
+            transfer.acknowledged = chunk.end
+            transfer.phase = chunk.isLast ? .sent(end: chunk.end, isLast: true) : .waiting
         }
         progress[index].state = .snapshot(transfer)
     }

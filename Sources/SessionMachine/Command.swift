@@ -17,6 +17,8 @@ package enum Command: Equatable, Sendable {
     case unsetFields(UnsetFields)
     case takeField(TakeField)
     indirect case rotate(RotateSession)
+    case lock(LockSession)
+    case unlock(UnlockSession)
 
     case set(SetValue)
     /// Reads a value and changes its expiry (GETEX).
@@ -38,9 +40,9 @@ extension Command {
     /// Whether it brings something new in. All others end what is there, or let it go on.
     package var addsState: Bool {
         switch self {
-        case .create, .set, .setFields: true
-        case .touch, .renew, .revoke, .revokeAll, .unsetFields, .takeField, .rotate,
-            .getExpiring, .getDeleting, .delete, .expire, .persist, .time, .attest:
+        case .create, .set, .setFields, .rotate: true
+        case .touch, .renew, .revoke, .revokeAll, .unsetFields, .takeField,
+            .lock, .unlock, .getExpiring, .getDeleting, .delete, .expire, .persist, .time, .attest:
             false
         }
     }

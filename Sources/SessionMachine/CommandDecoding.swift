@@ -20,6 +20,12 @@ extension Command {
         case .unsetFields: self = .unsetFields(try UnsetFields(from: &reader))
         case .takeField: self = .takeField(try TakeField(from: &reader))
         case .rotate: self = .rotate(try RotateSession(from: &reader))
+        case .lock: self = .lock(try LockSession(from: &reader))
+        case .unlock:
+            let handle = try reader.readHandle()
+            let digest = try reader.readDigest()
+            let fence = try reader.readVarint()
+            self = .unlock(UnlockSession(handle: handle, digest: digest, fence: fence))
         case .set: self = .set(try SetValue(from: &reader))
         case .getExpiring:
             let key = try reader.readKey()
@@ -132,6 +138,24 @@ extension RotateSession {
             grace: Milliseconds(try reader.readVarint())
         )
         assurance = try reader.readPresence() == .present ? try reader.readUInt8() : nil
+    }
+}
+
+extension LockSession {
+    fileprivate init(from reader: inout ByteReader) throws(DecodeError) {
+        let handle = try reader.readHandle()
+        let digest = try reader.readDigest()
+        guard let request = try reader.readRequest() else {
+            throw .invalid("a lock that nobody asks for")
+        }
+        let lease = Milliseconds(try reader.readVarint())
+        self.init(
+            handle: handle,
+            digest: digest,
+            request: request,
+            lease: lease,
+            waits: try reader.readChoice(Presence.self) == .present
+        )
     }
 }
 

@@ -15,6 +15,8 @@ enum CommandTag: UInt8 {
     case unsetFields = 7
     case takeField = 8
     case rotate = 9
+    case lock = 10
+    case unlock = 11
     case set = 32
     case getExpiring = 33
     case getDeleting = 34
@@ -43,6 +45,11 @@ extension Command {
         case .unsetFields(let unset): unset.encode(into: &writer)
         case .takeField(let take): take.encode(into: &writer)
         case .rotate(let rotate): rotate.encode(into: &writer)
+        case .lock(let lock): lock.encode(into: &writer)
+        case .unlock(let unlock):
+            writer.write(unlock.handle)
+            writer.write(unlock.digest)
+            writer.writeVarint(unlock.fence)
         case .set(let set): set.encode(into: &writer)
         case .getExpiring(let key, let change):
             writer.writeLengthPrefixed(key.bytes)
@@ -72,6 +79,8 @@ extension Command {
         case .unsetFields: .unsetFields
         case .takeField: .takeField
         case .rotate: .rotate
+        case .lock: .lock
+        case .unlock: .unlock
         case .set: .set
         case .getExpiring: .getExpiring
         case .getDeleting: .getDeleting
@@ -172,6 +181,16 @@ extension RotateSession {
         writer.writeVarint(grace.count)
         writer.write((assurance == nil ? Presence.absent : .present).rawValue)
         if let assurance { writer.write(assurance) }
+    }
+}
+
+extension LockSession {
+    fileprivate func encode(into writer: inout ByteWriter) {
+        writer.write(handle)
+        writer.write(digest)
+        writer.write(request)
+        writer.writeVarint(lease.count)
+        writer.write(UInt8(waits ? 1 : 0))
     }
 }
 

@@ -48,6 +48,28 @@ extension SessionMachine {
         }
     }
 
+    /// No two ids of the group have one sequence number, and a session keeps to its bound.
+    private func checkSequences(_ broken: inout [String]) {
+        var seen: Set<UInt64> = []
+        for id in usedRecords {
+            let payload = records.payload(id)
+            let sequence: UInt64
+            switch records.kind(id) {
+            case .value: continue
+            case .session:
+                let view = SessionView(payload: payload)
+                sequence = view.sequence
+                if view.bytes > Limits.sessionBytes { broken.append("session \(id) is too large") }
+            case .tombstone:
+                guard let link = TombstoneView(payload: payload).link else { continue }
+                sequence = link.ownSequence
+                if link.sequence >= nextSequence { broken.append("link \(id) into the future") }
+            }
+            if !seen.insert(sequence).inserted { broken.append("sequence \(sequence) twice") }
+            if sequence >= nextSequence { broken.append("sequence \(sequence) of the future") }
+        }
+    }
+
     /// Deadlines, free numbers, sums.
     private func checkRecords(_ broken: inout [String]) {
         var bytes = 0
@@ -63,6 +85,7 @@ extension SessionMachine {
                 if records.deadline(id) == nil { broken.append("tombstone \(id) is for ever") }
             }
         }
+        checkSequences(&broken)
         if bytes != records.payloadBytes { broken.append("payload bytes do not add up") }
         if recomputedDigestSum() != records.digestSum { broken.append("digest is not the sum") }
         if usedRecords.count != records.count { broken.append("free numbers do not add up") }

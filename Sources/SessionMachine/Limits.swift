@@ -22,9 +22,20 @@ package enum Limits {
     /// All of one session's variable bytes. A renewal or touch copies the record while a snapshot
     /// runs.
     package static let sessionBytes = 64 * 1024
-    /// Requests whose answers a session remembers: those of one client that may be on their way.
-    package static let requestsRemembered = 4
-    /// A sealed secret: nonce, the secret's characters and tag take 74 bytes.
+    /// Requests whose answers a session remembers: as many as one browser has on their way at once
+    /// through two tabs (six connections each, at most), and some.
+    package static let requestsRemembered = 16
+    /// Who may wait for one session's lock: requests of one user.
+    package static let lockLine = 64
+    /// How long a place in line is kept for one that does not ask again: some times what an
+    /// election takes.
+    package static let lockPatience = Milliseconds.seconds(5)
+    /// How long a rotated id goes on at most: its tombstone must outlive its grace.
+    package static let rotationGrace = tombstoneFloor
+    /// How often a session is rotated: each time leaves a record until its absolute end, and who
+    /// ends the session by its first id walks them all.
+    package static let rotations: UInt32 = 4_096
+    /// A sealed secret: version, nonce, the secret's characters and tag take 75 bytes.
     package static let sealedSecretBytes = 128
     /// Live sessions of one subject: a revoke-all is one log entry and must apply within
     /// milliseconds.

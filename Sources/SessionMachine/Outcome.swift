@@ -21,10 +21,15 @@ package enum Outcome: Equatable, Sendable {
     case touched(Int)
     /// How many sessions were live before and are revoked now.
     case revoked(Int)
-    /// The version that a session's fields have now; also the answer to a retry.
+    /// The version that a SET made; its retry is told the same, whatever came since.
     case version(UInt64)
     /// The session has another version than the one that may be changed: this one.
     case conflict(UInt64)
+
+    /// The lock is the asker's, until then at most.
+    case locked(fence: UInt64, until: MachineTime)
+    /// The lock is another's, or another one's turn, until then at most.
+    case lockHeld(until: MachineTime)
 
     /// The handle belongs to another session: other secret, or other subject.
     case handleTaken
@@ -38,7 +43,7 @@ package enum Outcome: Equatable, Sendable {
     case refused(Refusal)
 }
 
-/// Why a command cannot be carried out. The edge checks all of these before it proposes.
+/// Why a command cannot be carried out. The edge checks what it can before it proposes.
 package enum Refusal: Equatable, Sendable {
     /// A byte string or their sum is over its limit.
     case tooLarge
@@ -48,6 +53,8 @@ package enum Refusal: Equatable, Sendable {
     case full
     /// The request id was that of another kind of request.
     case requestReused
+    /// `Limits.rotations`.
+    case rotatedTooOften
 }
 
 /// How a session ended.

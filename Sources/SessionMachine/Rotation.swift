@@ -7,6 +7,9 @@
 // still show it; and who asks for a rotation again is given the same successor again. Afterwards
 // the old id is one that has ended. A link names its successor by handle and sequence number, which
 // is never given out twice: sequence numbers grow along a chain, so it has an end.
+//
+// It must never: lead to a session that is not of the chain, put the absolute end off, give an old
+// id more than it had, or show a secret to who does not show the one before it.
 
 /// Exchanges the id of a session.
 package struct RotateSession: Equatable, Sendable {
@@ -17,9 +20,11 @@ package struct RotateSession: Equatable, Sendable {
     /// The successor's secret, sealed under a key that follows from the old secret: only who shows
     /// that one can be told again. At most `Limits.sealedSecretBytes`.
     package var sealedSecret: ArraySlice<UInt8>
-    /// How long the old id goes on; zero for not at all.
+    /// How long the old id goes on; zero for not at all. At most `Limits.rotationGrace`, whatever
+    /// stands here.
     package var grace: Milliseconds
-    /// The assurance level that the login has reached; nil to keep it.
+    /// The assurance level that the login has reached; nil to keep it. Only the present id can
+    /// reach one.
     package var assurance: UInt8?
 
     package init(
@@ -56,6 +61,11 @@ struct SuccessorLink: Equatable, Sendable {
     var sequence: UInt64
     /// Until when the old id is as good as the new one.
     var graceEndsAt: MachineTime
+    /// The level that the old id gave, and gives no more than, whatever the new one does.
+    var assurance: UInt8
+    /// The handle of the id before the old one.
+    var predecessor: SessionHandle128?
+    /// Empty where nobody may be told it.
     var sealedSecret: ArraySlice<UInt8>
 }
 
@@ -76,16 +86,11 @@ extension SessionMachine {
         }
         guard !records.isFull else { return .refused(.full) }
         let old = SessionView(payload: payload)
+        guard old.rotations < Limits.rotations else { return .refused(.rotatedTooOften) }
         let successor = SessionLayout.successor(of: old, by: rotate, time, nextSequence)
         let view = SessionView(payload: successor)
-        let link = SuccessorLink(
-            ownSequence: old.sequence,
-            handle: rotate.successor,
-            sequence: nextSequence,
-            graceEndsAt: time.advanced(by: rotate.grace),
-            sealedSecret: rotate.sealedSecret
-        )
-        end(record, .rotated, link: link)
+        let link = link(from: old, by: rotate)
+        end(record, .rotated(link))
         let new = records.insert(successor, deadline: view.deadline)
         sessions.insert(new, hash: successorHash)
         subjects.append(new, subject: view.subject, hash: hash(view.subject), in: records)
@@ -95,8 +100,21 @@ extension SessionMachine {
             Rotated(
                 info: view.info,
                 successor: rotate.successor,
-                sealedSecret: rotate.sealedSecret
+                sealedSecret: link.sealedSecret
             )
+        )
+    }
+
+    private func link(from old: SessionView, by rotate: RotateSession) -> SuccessorLink {
+        let grace = min(rotate.grace, Limits.rotationGrace)
+        return SuccessorLink(
+            ownSequence: old.sequence,
+            handle: rotate.successor,
+            sequence: nextSequence,
+            graceEndsAt: time.advanced(by: grace),
+            assurance: old.assurance,
+            predecessor: old.predecessor,
+            sealedSecret: grace == .zero ? [] : rotate.sealedSecret
         )
     }
 
@@ -104,14 +122,21 @@ extension SessionMachine {
     private mutating func rotatedAgain(_ rotate: RotateSession, _ payload: [UInt8]) -> Outcome {
         let tombstone = TombstoneView(payload: payload)
         guard let link = tombstone.link else { return .ended(tombstone.end) }
-        // A retry knows the successor: it is answered after the grace too.
-        let isRetry = link.handle == rotate.successor
+        guard let next = record(of: link) else { return .ended(.rotated) }
+        // A retry shows the successor's own secret: it is answered after the grace too.
+        let digest = SessionLayout.digest(of: records.payload(next))
+        let isRetry = link.handle == rotate.successor && digest == rotate.successorDigest
+        guard isRetry || link.handle != rotate.successor else { return .handleTaken }
         guard isRetry || link.graceEndsAt > time, let live = settledSuccessor(of: link) else {
             return .ended(.rotated)
         }
+        let view = SessionView(payload: records.payload(live))
+        // An old id neither raises the level nor gets at an id that has a higher one.
+        let isLevel = rotate.assurance == nil && view.assurance <= link.assurance
+        guard isRetry || isLevel else { return .ended(.rotated) }
         return .rotated(
             Rotated(
-                info: SessionView(payload: records.payload(live)).info,
+                info: view.info,
                 successor: link.handle,
                 sealedSecret: link.sealedSecret
             )
@@ -120,17 +145,35 @@ extension SessionMachine {
 
     // MARK: Chains
 
-    /// The record that the link leads to, session or tombstone, whatever its deadline.
+    /// The record that the link leads to: a session, whatever its deadline, or a tombstone in its
+    /// time.
     private func record(of link: SuccessorLink) -> RecordID? {
         guard let record = session(link.handle, hash: hash(link.handle)) else { return nil }
         let payload = records.payload(record)
-        let sequence =
-            switch records.kind(record) {
-            case .session: SessionView(payload: payload).sequence
-            case .tombstone: TombstoneView(payload: payload).link?.ownSequence
-            case .value: nil as UInt64?
-            }
-        return sequence == link.sequence ? record : nil
+        switch records.kind(record) {
+        case .session:
+            return SessionView(payload: payload).sequence == link.sequence ? record : nil
+        case .tombstone:
+            let next = TombstoneView(payload: payload).link
+            return next?.ownSequence == link.sequence && !isOver(record) ? record : nil
+        case .value: return nil
+        }
+    }
+
+    /// A session's absolute end was put off: the ids before its own are remembered as long, so that
+    /// a logout by any of them still finds it.
+    mutating func prolongPredecessors(of session: SessionView) {
+        var next = session.sequence
+        var predecessor = session.predecessor
+        while let handle = predecessor, let record = self.session(handle, hash: hash(handle)),
+            records.kind(record) == .tombstone,
+            let link = TombstoneView(payload: records.payload(record)).link, link.sequence == next
+        {
+            guard let deadline = records.deadline(record), !isOver(record) else { return }
+            records.setDeadline(record, max(deadline, session.expiresAt))
+            next = link.ownSequence
+            predecessor = link.predecessor
+        }
     }
 
     /// The end of a chain.
@@ -138,6 +181,8 @@ extension SessionMachine {
         var record: RecordID
         /// Until when all links on the way are in their grace.
         var graceEndsAt: MachineTime
+        /// The lowest level of all ids on the way.
+        var assurance: UInt8
     }
 
     /// Follows links from `link` to a record that has none. With `inGrace` only over those whose
@@ -145,21 +190,25 @@ extension SessionMachine {
     private func chainEnd(from link: SuccessorLink, inGrace: Bool) -> ChainEnd? {
         var link = link
         var graceEndsAt = link.graceEndsAt
+        var assurance = link.assurance
         while let record = record(of: link) {
             guard records.kind(record) == .tombstone,
                 let next = TombstoneView(payload: records.payload(record)).link
-            else { return ChainEnd(record: record, graceEndsAt: graceEndsAt) }
+            else {
+                return ChainEnd(record: record, graceEndsAt: graceEndsAt, assurance: assurance)
+            }
             guard !inGrace || next.graceEndsAt > time, next.sequence > link.sequence else {
                 return nil
             }
             graceEndsAt = min(graceEndsAt, next.graceEndsAt)
+            assurance = min(assurance, next.assurance)
             link = next
         }
         return nil
     }
 
-    /// The session at the end of the chain, whether its deadline has passed or not. The first link
-    /// counts in its grace only where the caller has seen that it lasts.
+    /// The session at the end of the chain, whether its deadline has passed or not. Does not look
+    /// at `link`'s own grace: the caller has.
     func successor(of link: SuccessorLink) -> ChainEnd? {
         guard let end = chainEnd(from: link, inGrace: true), records.kind(end.record) == .session
         else { return nil }

@@ -7,15 +7,19 @@
 //     18  digest          32      both, at the same place
 //     50  createdAt        8      tombstone: endedAt, then reason and actor, then, of a rotated
 //                                 session, own sequence 8 | successor 16 | its sequence 8 |
-//                                 end of the grace 8 | the successor's sealed secret
+//                                 end of the grace 8 | assurance level 1 | predecessor |
+//                                 the successor's sealed secret
 //     58  lastTouch        8
 //     66  idle             8      zero: no idle timeout
 //     74  expiresAt        8      the absolute deadline
 //     82  version          8
-//     90  sequence         8      order of creation in the group, never reused
+//     90  sequence         8      the order in which ids were given out in the group, never reused
 //     98  issuedAt         8      when this id was given out: at login, or at the last rotation
-//    106  subject | ip | agent | device | methods | policy | number of fields | name | value | ...
-//         | number of remembered requests | id | answer | ...
+//    106  rotations        4      how often
+//    110  subject | ip | agent | device | methods | policy | number of fields | name | value | ...
+//         | number of remembered requests | id | answer | ... | lock | predecessor
+//
+// A predecessor is 0, or 1 and the handle of the id before.
 
 import Bytes
 
@@ -30,7 +34,8 @@ enum SessionLayout {
     static let version = 82
     static let sequence = 90
     static let issuedAt = 98
-    static let strings = 106
+    static let rotations = 106
+    static let strings = 110
 
     static let end = 1
     static let endedAt = 50
@@ -50,18 +55,17 @@ enum SessionLayout {
         writer.write(UInt64(1))
         writer.write(sequence)
         writer.write(now.millisecondsSince1970)
+        writer.write(UInt32(0))
         writer.writeLengthPrefixed(create.subject)
         writer.writeLengthPrefixed(create.ip)
         writer.writeLengthPrefixed(create.agent)
         writer.writeLengthPrefixed(create.device)
         writer.writeLengthPrefixed(create.methods)
         writer.writeLengthPrefixed(create.policy)
-        writer.writeCount(create.fields.count)
-        for field in create.fields {
-            writer.writeLengthPrefixed(field.name)
-            writer.writeLengthPrefixed(field.value)
-        }
+        write(create.fields, to: &writer)
         writer.writeCount(0)
+        write(SessionLock(), to: &writer)
+        write(nil as SessionHandle128?, to: &writer)
         return writer.bytes
     }
 
@@ -73,14 +77,19 @@ enum SessionLayout {
         writer.write(labels[..<version])
         writer.write(change.version)
         writer.write(labels[sequence...])
-        writer.writeCount(change.fields.count)
-        for field in change.fields {
+        write(change.fields, to: &writer)
+        writer.writeCount(change.requests.count)
+        for request in change.requests { write(request, to: &writer) }
+        writer.write(session.payload[session.lockStart...])
+        return writer.bytes
+    }
+
+    private static func write(_ fields: [SessionField], to writer: inout ByteWriter) {
+        writer.writeCount(fields.count)
+        for field in fields {
             writer.writeLengthPrefixed(field.name)
             writer.writeLengthPrefixed(field.value)
         }
-        writer.writeCount(change.requests.count)
-        for request in change.requests { write(request, to: &writer) }
-        return writer.bytes
     }
 
     /// The bytes of the session that goes on where `session` is rotated.
@@ -101,35 +110,61 @@ enum SessionLayout {
         writer.write(old[idle..<Self.sequence])
         writer.write(sequence)
         writer.write(now.millisecondsSince1970)
-        writer.write(old[strings...])
+        writer.write(session.rotations + 1)
+        writer.write(old[strings..<session.predecessorStart])
+        write(session.handle, to: &writer)
         return writer.bytes
     }
 
     static func tombstone(
         of session: [UInt8],
-        end: SessionEnd,
-        at now: MachineTime,
-        note: RevocationNote
+        _ ending: SessionMachine.Ending,
+        at now: MachineTime
     ) -> [UInt8] {
-        var writer = ByteWriter(capacity: 60 + note.reason.count + note.actor.count)
+        var note = RevocationNote()
+        var end = SessionEnd.expired
+        var link: SuccessorLink?
+        switch ending {
+        case .expired: break
+        case .revoked(let given): (end, note) = (.revoked, given)
+        case .rotated(let given): (end, link) = (.rotated, given)
+        }
+        var writer = ByteWriter(capacity: 130 + note.reason.count + note.actor.count)
         writer.write(RecordKind.tombstone.rawValue)
         writer.write(end.rawValue)
         writer.write(session[handle..<createdAt])
         writer.write(now.millisecondsSince1970)
         writer.writeLengthPrefixed(note.reason)
         writer.writeLengthPrefixed(note.actor)
+        if let link { write(link, to: &writer) }
         return writer.bytes
     }
 
     /// The last part of a rotated session's tombstone.
-    static func append(_ link: SuccessorLink, to tombstone: inout [UInt8]) {
-        var writer = ByteWriter(capacity: 48 + link.sealedSecret.count)
+    static func write(_ link: SuccessorLink, to writer: inout ByteWriter) {
         writer.write(link.ownSequence)
         writer.write(link.handle)
         writer.write(link.sequence)
         writer.write(link.graceEndsAt.millisecondsSince1970)
+        writer.write(link.assurance)
+        write(link.predecessor, to: &writer)
         writer.writeLengthPrefixed(link.sealedSecret)
-        tombstone += writer.bytes
+    }
+
+    private static func write(_ predecessor: SessionHandle128?, to writer: inout ByteWriter) {
+        writer.write((predecessor == nil ? Presence.absent : .present).rawValue)
+        if let predecessor { writer.write(predecessor) }
+    }
+
+    static func readPredecessor(
+        _ reader: inout ByteReader
+    ) throws(DecodeError) -> SessionHandle128? {
+        let byte = try reader.readUInt8()
+        switch Presence(rawValue: byte) {
+        case .absent: return nil
+        case .present: return try reader.readHandle()
+        case nil: throw .unknownTag(byte)
+        }
     }
 
     static func readLink(_ reader: inout ByteReader) throws(DecodeError) -> SuccessorLink {
@@ -141,11 +176,15 @@ enum SessionLayout {
             throw .invalid("a time after the end of time")
         }
         guard ownSequence < sequence else { throw .invalid("a successor before its time") }
+        let assurance = try reader.readUInt8()
+        let predecessor = try readPredecessor(&reader)
         return SuccessorLink(
             ownSequence: ownSequence,
             handle: handle,
             sequence: sequence,
             graceEndsAt: MachineTime(millisecondsSince1970: graceEndsAt),
+            assurance: assurance,
+            predecessor: predecessor,
             sealedSecret: try reader.readLengthPrefixed(limit: Limits.sealedSecretBytes)
         )
     }
@@ -187,8 +226,12 @@ enum SessionLayout {
             let count = try reader.readCount(limit: Limits.fields)
             try skipStrings(count * 2, &reader)
             _ = try readRequests(&reader)
+            _ = try readLock(&reader)
+            _ = try readPredecessor(&reader)
             try reader.expectEnd()
-            return true
+            let view = SessionView(payload: payload)
+            // Both count: half of all numbers is out of reach of honest bytes.
+            return 1...UInt64.max / 2 ~= view.version && view.rotations <= Limits.rotations
         } catch {
             return false
         }

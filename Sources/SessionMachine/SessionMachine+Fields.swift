@@ -23,7 +23,7 @@ extension SessionMachine {
         }
         let version = view.version + 1
         var change = FieldChange(fields: fields, version: version)
-        change.requests = view.requests(adding: set.request, .version(version))
+        change.remember(.version(version), to: set.request, after: view.requests)
         return store(change, in: record, view) ?? .version(version)
     }
 
@@ -41,7 +41,7 @@ extension SessionMachine {
         let fields = before.filter { !unset.names.contains($0.name) }
         let removed = before.count - fields.count
         var change = FieldChange(fields: fields, version: view.version + (removed > 0 ? 1 : 0))
-        change.requests = view.requests(adding: unset.request, .removed(removed))
+        change.remember(.removed(removed), to: unset.request, after: view.requests)
         return store(change, in: record, view) ?? .integer(removed)
     }
 
@@ -59,7 +59,7 @@ extension SessionMachine {
         let place = fields.firstIndex { $0.name == take.name }
         let value = place.map { fields.remove(at: $0).value }
         var change = FieldChange(fields: fields, version: view.version + (value == nil ? 0 : 1))
-        change.requests = view.requests(adding: take.request, .taken(value))
+        change.remember(.taken(value), to: take.request, after: view.requests)
         return store(change, in: record, view) ?? .value(value)
     }
 
@@ -70,10 +70,9 @@ extension SessionMachine {
         _ view: SessionView
     ) -> Outcome? {
         var change = change
-        // An answer that is still asked for is among the newest; a session that is full of
-        // remembered values must not refuse new ones for long.
+        // Fields come before the memory of what others have taken.
         let room = Limits.sessionBytes - view.labelBytes - change.fieldBytes
-        while change.rememberedBytes > room, change.requests.count > 1 {
+        while change.rememberedBytes > room, change.requests.count > change.ownRequests {
             change.requests.removeFirst()
         }
         guard change.fields.count <= Limits.fields, change.rememberedBytes <= room else {
@@ -91,6 +90,33 @@ struct FieldChange {
     var version: UInt64
     /// Oldest first.
     var requests: [RememberedRequest] = []
+    /// How many of them, the newest, are of this very change: one where it has an id.
+    private(set) var ownRequests = 0
+
+    init(fields: [SessionField], version: UInt64) {
+        self.fields = fields
+        self.version = version
+    }
+
+    /// What they are.
+    init(_ session: SessionView) {
+        fields = session.fields
+        version = session.version
+        requests = session.requests
+    }
+
+    /// The answer to this change, after the others that are remembered.
+    mutating func remember(
+        _ answer: RememberedRequest.Answer,
+        to request: RequestID?,
+        after others: [RememberedRequest]
+    ) {
+        requests = others
+        guard let request else { return }
+        requests.append(RememberedRequest(id: request, answer: answer))
+        requests = requests.suffix(Limits.requestsRemembered)
+        ownRequests = 1
+    }
 
     var fieldBytes: Int { fields.reduce(0) { $0 + $1.name.count + $1.value.count } }
 
@@ -102,15 +128,5 @@ extension SessionView {
     func answer(to request: RequestID?) -> RememberedRequest.Answer? {
         guard let request else { return nil }
         return requests.first { $0.id == request }?.answer
-    }
-
-    /// The remembered requests with one more, and the oldest left out where there are too many.
-    func requests(
-        adding request: RequestID?,
-        _ answer: RememberedRequest.Answer
-    ) -> [RememberedRequest] {
-        guard let request else { return requests }
-        let all = requests + [RememberedRequest(id: request, answer: answer)]
-        return Array(all.suffix(Limits.requestsRemembered))
     }
 }

@@ -58,7 +58,7 @@ extension SessionMachine {
         else { return ended }
         var validation = validate(session.record, now, purpose)
         if session.graceEndsAt <= now { validation.followUp = .logTime }
-        validation.isByOldID = true
+        validation.byOldID = session.assurance
         return validation
     }
 
@@ -70,7 +70,7 @@ extension SessionMachine {
         return SessionView(payload: records.payload(record))
     }
 
-    /// The subject's live sessions, oldest first.
+    /// The subject's live sessions, in the order in which their ids were given out.
     package func list(_ subject: ArraySlice<UInt8>) -> [SessionView] {
         subjects.sessions(of: subject, hash: hash(subject), in: records)
             .filter { !isOver($0) }
@@ -131,8 +131,9 @@ package enum ValidatePurpose: Equatable, Sendable {
 package struct Validation: Sendable {
     package var status: SessionStatus
     package var followUp: FollowUp
-    /// The id that was shown has a successor, which the holder should be given.
-    package var isByOldID = false
+    /// Set where the id that was shown has a successor, which the holder should be given: the level
+    /// that the old id gives at most.
+    package var byOldID: UInt8?
 
     static let unknown = Validation(status: .unknown, followUp: .answer)
 }

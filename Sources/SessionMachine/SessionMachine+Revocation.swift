@@ -2,8 +2,8 @@
 //
 // A session's end is final. Its record becomes a tombstone under the same handle, and no command
 // turns a tombstone back into a session: as long as it stands, every command on the handle meets it
-// first. A revocation's tombstone stands until the session's absolute deadline, when its holder
-// could no longer have used it anyway.
+// first. A tombstone of a revocation or a rotation stands until the absolute deadline that the
+// session had, when its holder could no longer have used it anyway.
 
 extension SessionMachine {
     mutating func apply(_ revoke: RevokeSession) -> Outcome {
@@ -70,14 +70,16 @@ extension SessionMachine {
         return excess
     }
 
+    /// How a session's record becomes a tombstone.
+    enum Ending {
+        case expired
+        case revoked(RevocationNote)
+        case rotated(SuccessorLink)
+    }
+
     /// Turns a session's record into a tombstone, or removes it where the tombstone's time is over
     /// too.
-    mutating func end(
-        _ record: RecordID,
-        _ end: SessionEnd,
-        note: RevocationNote = RevocationNote(),
-        link: SuccessorLink? = nil
-    ) {
+    mutating func end(_ record: RecordID, _ ending: Ending) {
         let payload = records.payload(record)
         let view = SessionView(payload: payload)
         let subject = view.subject
@@ -85,7 +87,7 @@ extension SessionMachine {
         tombstones += 1
         let endedAt: MachineTime
         let deadline: MachineTime
-        switch end {
+        switch ending {
         case .expired:
             endedAt = view.deadline
             deadline = endedAt.advanced(by: Limits.expiredGrace)
@@ -94,8 +96,7 @@ extension SessionMachine {
             deadline = max(view.expiresAt, time.advanced(by: Limits.tombstoneFloor))
         }
         guard deadline > time else { return removeTombstone(record) }
-        var tombstone = SessionLayout.tombstone(of: payload, end: end, at: endedAt, note: note)
-        if let link { SessionLayout.append(link, to: &tombstone) }
+        let tombstone = SessionLayout.tombstone(of: payload, ending, at: endedAt)
         records.replace(record, with: tombstone, deadline: deadline)
     }
 
@@ -108,10 +109,10 @@ extension SessionMachine {
 
     private mutating func revoke(_ record: RecordID, _ note: RevocationNote) {
         counters.revoked &+= 1
-        end(record, .revoked, note: note)
+        end(record, .revoked(note))
     }
 
-    /// The subject's live sessions in order of creation; those that are over are ended first.
+    /// The subject's live sessions in the order of their ids; those that are over are ended first.
     private mutating func settledSessions(
         of subject: ArraySlice<UInt8>,
         hash: UInt32

@@ -27,7 +27,7 @@ extension SessionMachine {
     mutating func touch(_ handles: [SessionHandle128]) -> Outcome {
         var touched = 0
         for handle in handles {
-            guard let record = settledBearer(of: handle) else { continue }
+            guard let record = settledHeirInGrace(of: handle) else { continue }
             touch(record)
             touched += 1
         }
@@ -50,6 +50,7 @@ extension SessionMachine {
         }
         let view = SessionView(payload: payload)
         records.replace(record, with: payload, deadline: view.deadline)
+        if renew.lifetime != nil { prolongPredecessors(of: view) }
         return .renewed(view.info)
     }
 
@@ -83,22 +84,23 @@ extension SessionMachine {
         guard let record = settledSession(handle, hash: hash(handle)) else { return .unknown }
         let payload = records.payload(record)
         guard SessionLayout.digest(of: payload) == digest else { return .unknown }
-        guard let live = settledBearer(of: handle) else {
-            guard records.kind(record) == .tombstone else { return .ended(.expired) }
-            return .ended(TombstoneView(payload: payload).end)
-        }
+        guard records.kind(record) == .tombstone else { return command(&self, record) }
+        let tombstone = TombstoneView(payload: payload)
+        guard let live = settledSuccessor(inGrace: tombstone) else { return .ended(tombstone.end) }
         return command(&self, live)
     }
 
-    /// The live session that a handle may still be used for: its own, or in the time of grace after
-    /// a rotation its successor.
-    private mutating func settledBearer(of handle: SessionHandle128) -> RecordID? {
+    /// The live session that goes on where this one ended, while the grace of its rotation lasts.
+    private mutating func settledSuccessor(inGrace tombstone: TombstoneView) -> RecordID? {
+        guard let link = tombstone.link, link.graceEndsAt > time else { return nil }
+        return settledSuccessor(of: link)
+    }
+
+    /// The live session that a handle may be used for: its own, or in the grace its successor.
+    private mutating func settledHeirInGrace(of handle: SessionHandle128) -> RecordID? {
         guard let record = settledSession(handle, hash: hash(handle)) else { return nil }
         guard records.kind(record) == .tombstone else { return record }
-        guard let link = TombstoneView(payload: records.payload(record)).link,
-            link.graceEndsAt > time
-        else { return nil }
-        return settledSuccessor(of: link)
+        return settledSuccessor(inGrace: TombstoneView(payload: records.payload(record)))
     }
 
     private mutating func touch(_ record: RecordID) {

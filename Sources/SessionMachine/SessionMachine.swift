@@ -10,7 +10,7 @@
 //
 // It is a value: a copy is a snapshot (pages are shared until written, see `PagedArray`).
 // Commands: `SessionMachine+Values.swift`, `+Sessions.swift`, `+Fields.swift`, `+Revocation.swift`,
-// `Rotation.swift`. Reads: `+Reads.swift`.
+// `Rotation.swift`, `SessionLock.swift`. Reads: `+Reads.swift`.
 
 package import Bytes
 
@@ -57,6 +57,8 @@ package struct SessionMachine: Sendable {
         case .unsetFields(let unset): return apply(unset)
         case .takeField(let take): return apply(take)
         case .rotate(let rotate): return apply(rotate)
+        case .lock(let lock): return apply(lock)
+        case .unlock(let unlock): return apply(unlock)
         case .getExpiring(let key, let change): return getExpiring(key, change)
         case .getDeleting(let key): return getDeleting(key)
         case .delete(let keys): return delete(keys)

@@ -16,6 +16,11 @@ package struct SessionView: Sendable {
     package var lastTouch: MachineTime { time(at: SessionLayout.lastTouch) }
     /// When its id was given out.
     package var issuedAt: MachineTime { time(at: SessionLayout.issuedAt) }
+    /// How often its id was exchanged.
+    var rotations: UInt32 {
+        let word = payload.word(at: SessionLayout.rotations - 4)
+        return UInt32(truncatingIfNeeded: word >> 32)
+    }
     /// Counts changes of the fields, from 1.
     package var version: UInt64 { payload.word(at: SessionLayout.version) }
     /// The absolute deadline.
@@ -65,11 +70,41 @@ package struct SessionView: Sendable {
         return (0..<6).reduce(0) { sum, _ in sum + next(&reader).count }
     }
 
+    /// What counts against `Limits.sessionBytes`.
+    var bytes: Int {
+        let change = FieldChange(self)
+        return labelBytes + change.fieldBytes + change.rememberedBytes
+    }
+
     /// The requests whose answers are remembered, oldest first.
     var requests: [RememberedRequest] {
-        var reader = reader(after: 6)
-        for _ in 0..<count(&reader) * 2 { _ = next(&reader) }
+        var reader = readerAfterFields()
         return (try? SessionLayout.readRequests(&reader)) ?? []
+    }
+
+    /// Where the lock begins.
+    var lockStart: Int {
+        var reader = readerAfterFields()
+        _ = try? SessionLayout.readRequests(&reader)
+        return payload.count - reader.remaining
+    }
+
+    var lock: SessionLock {
+        var reader = ByteReader(payload[lockStart...])
+        return (try? SessionLayout.readLock(&reader)) ?? SessionLock()
+    }
+
+    /// Where the predecessor stands: the last part.
+    var predecessorStart: Int {
+        var reader = ByteReader(payload[lockStart...])
+        _ = try? SessionLayout.readLock(&reader)
+        return payload.count - reader.remaining
+    }
+
+    /// The handle of the id that this one took the place of.
+    var predecessor: SessionHandle128? {
+        var reader = ByteReader(payload[predecessorStart...])
+        return (try? SessionLayout.readPredecessor(&reader)) ?? nil
     }
 
     /// One field's value, or nil.
@@ -109,6 +144,12 @@ package struct SessionView: Sendable {
     private func reader(after strings: Int) -> ByteReader {
         var reader = ByteReader(payload[SessionLayout.strings...])
         for _ in 0..<strings { _ = next(&reader) }
+        return reader
+    }
+
+    private func readerAfterFields() -> ByteReader {
+        var reader = reader(after: 6)
+        for _ in 0..<count(&reader) * 2 { _ = next(&reader) }
         return reader
     }
 

@@ -15,6 +15,8 @@ package struct SnapshotDecoder: Sendable {
     private var slots = 0
     /// Sessions met so far, with the sequence numbers that order them.
     private var created: [(sequence: UInt64, record: RecordID)] = []
+    /// The sequence numbers of the sessions that were rotated.
+    private var rotated: [UInt64] = []
     private var isFree: [FreeMark] = []
     private var timerSlot = -1
     private var tail: UInt32?
@@ -62,8 +64,22 @@ package struct SnapshotDecoder: Sendable {
             }
             machine.restoreSubject(of: session.record)
         }
+        try checkRotated()
         guard machine.digest == digest else { throw .invalid("not the state that was written") }
         return machine
+    }
+
+    /// No two ids were given out at once. `created` is in order.
+    private mutating func checkRotated() throws(DecodeError) {
+        rotated.sort()
+        var place = 0
+        for (index, sequence) in rotated.enumerated() {
+            while place < created.count, created[place].sequence < sequence { place += 1 }
+            let isSession = place < created.count && created[place].sequence == sequence
+            guard !isSession, index == 0 || rotated[index - 1] < sequence else {
+                throw .invalid("two ids given out at once")
+            }
+        }
     }
 
     private mutating func read(
@@ -126,6 +142,12 @@ package struct SnapshotDecoder: Sendable {
         isFree.append(.used)
         let sequence = try machine?.restore(record, payload: Array(bytes), deadline: deadline)
         if let sequence { created.append((sequence, record)) }
+        guard bytes.first == RecordKind.tombstone.rawValue else { return }
+        guard let link = TombstoneView(payload: Array(bytes)).link else { return }
+        guard link.sequence < machine?.nextSequence ?? 0 else {
+            throw .invalid("a link into the future")
+        }
+        rotated.append(link.ownSequence)
     }
 
     private mutating func readFree(_ body: inout ByteReader) throws(DecodeError) {
@@ -183,6 +205,10 @@ extension SessionMachine {
             }
             let view = SessionView(payload: payload)
             guard view.deadline == deadline else { throw .invalid("not its deadline") }
+            // The whole record is more than what counts, and quickly looked at.
+            guard payload.count <= Limits.sessionBytes || view.bytes <= Limits.sessionBytes else {
+                throw .tooLarge(view.bytes)
+            }
             try restoreHandle(of: record, payload, deadline)
             return view.sequence
         case .tombstone:

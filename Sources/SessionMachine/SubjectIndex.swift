@@ -1,6 +1,7 @@
 // Which sessions does a subject have? For each subject with a live session the numbers of those
-// sessions, in order of creation. The subject's bytes are not stored again: they are read from the
-// first of the sessions. A list goes when its last session goes, so nothing can leak.
+// sessions, in the order in which their ids were given out. The subject's bytes are not stored
+// again: they are read from the first of the sessions. A list goes when its last session goes, so
+// nothing can leak.
 //
 // Wholly derived from the records: a snapshot does not contain it, and its rebuild orders sessions
 // by their sequence numbers.
@@ -13,8 +14,8 @@ struct SubjectIndex: Sendable {
     /// Subjects with at least one session.
     var count: Int { index.count }
 
-    /// The subject's sessions in order of creation, those past their deadline and not yet swept
-    /// included.
+    /// The subject's sessions in the order of their ids, those past their deadline and not yet
+    /// swept included.
     func sessions(
         of subject: ArraySlice<UInt8>,
         hash: UInt32,

@@ -107,7 +107,9 @@ struct SimDisk: Sendable {
 
     /// A batch became durable that does not follow what is left of a log which has lost its rows:
     /// its mark is that of a log which is not there.
-    mutating func miss() { mark = Sealed(DurableMark(last: lastIndex, chain: ~lastChain)) }
+    mutating func markWhatIsMissing() {
+        mark = Sealed(DurableMark(last: lastIndex, chain: ~lastChain))
+    }
 
     /// What comes first of a batch, in a file of its own: also where the rest does not get there.
     mutating func keepVote(_ state: HardState) { vote = Sealed(state) }

@@ -83,7 +83,7 @@ extension Simulator {
         if node.disk.fits(batch), !isGap {
             node.disk.store(batch, marksIt: marksIt)
         } else {
-            node.disk.miss()
+            node.disk.markWhatIsMissing()
         }
         if node.isImpostor { return }
         var previous: Term?

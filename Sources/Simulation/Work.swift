@@ -235,7 +235,7 @@ extension Work {
         case (.session, .ended(.revoked)), (.session, .ended(.rotated)): .session(.revoked)
         case (.session(_, .rotate), .rotated(let rotated)):
             .session(.rotated(Int(rotated.successor.low)))
-        case (.session(_, .rotate), .handleTaken): .session(.taken)
+        case (.session(_, .rotate), .handleTaken): .session(.handleTaken)
         case (.session, .version(let version)): .session(.version(version))
         case (.session, .conflict(let version)): .session(.conflict(version))
         case (.session, .value(let value)): .session(.field(Self.number(value)))

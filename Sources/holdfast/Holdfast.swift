@@ -16,7 +16,7 @@ struct Holdfast: AsyncParsableCommand {
             """,
         subcommands: [
             Status.self, Ready.self, Leader.self, Nodes.self, Members.self, Keys.self, Verify.self,
-            Backup.self, Restoring.self, Tour.self,
+            Backup.self, Restoring.self, SessionCommand.self, Tour.self,
         ]
     )
 }

@@ -6,6 +6,21 @@ import HoldfastClient
 import HoldfastServer
 import Testing
 
+/// Who is at work under a lock.
+private actor Holders {
+    private var now = 0
+    private(set) var most = 0
+    private(set) var fences: [Int64] = []
+
+    func enter(_ fence: Int64) {
+        now += 1
+        most = max(most, now)
+        fences.append(fence)
+    }
+
+    func leave() { now -= 1 }
+}
+
 @Suite("The life of a session on a cluster", .serialized)
 struct SessionLifeTests {
     private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
@@ -57,13 +72,11 @@ struct SessionLifeTests {
     func rotation() async throws {
         try await TestCluster.withClient { cluster, client in
             let sessions = client.sessions
-            let old = try await sessions.create(
-                for: "rotation",
-                SessionOptions(idle: .seconds(600), fields: ["cart": bytes("1 book")])
-            ).token
+            let options = SessionOptions(idle: .seconds(600), fields: ["cart": bytes("1 book")])
+            let old = try await sessions.create(for: "rotation", options).token
             let tokens = try await withThrowingTaskGroup(of: Rotation.self) { group in
                 for _ in 0..<10 {
-                    group.addTask { try await sessions.rotate(old, grace: .seconds(4)) }
+                    group.addTask { try await sessions.rotate(old, grace: .seconds(120)) }
                 }
                 var tokens: [SessionToken] = []
                 for try await case .rotated(let session) in group { tokens.append(session.token) }
@@ -75,7 +88,7 @@ struct SessionLifeTests {
             #expect(isSame)
             #expect(new != old)
             try await crashLeader(cluster, of: "rotation")
-            guard case .valid(let byOld) = try await sessions.validate(old),
+            guard case .valid(let byOld) = try await sessions.validate(old, fields: .all),
                 case .valid(let byNew) = try await sessions.validate(new, fields: .all)
             else {
                 Issue.record("both tokens are good while the grace lasts")
@@ -84,24 +97,64 @@ struct SessionLifeTests {
             #expect(byOld.mustRotate)
             #expect(!byNew.mustRotate)
             #expect(byOld.state.handle == new.handle)
-            #expect(byNew.fields == ["cart": bytes("1 book")])
+            #expect(byOld.fields == ["cart": bytes("1 book")])
+            #expect(byNew.fields == byOld.fields)
+            #expect(byNew.issuedAt >= byNew.state.createdAt)
             #expect(try await sessions.sessions(of: "rotation").map(\.handle) == [new.handle])
             // One more who comes late, through another leader, is told the same.
             let late = try await again(old, sessions)
             #expect(late == new)
+            // A logout with the old token, by its handle alone, still means the session.
+            #expect(try await sessions.revoke(old.handle))
+            guard case .revoked = try await sessions.validate(new) else {
+                Issue.record("a logout by an old token ends the session")
+                return
+            }
+        }
+    }
+
+    @Test("an old token ends with its grace, and never has the level that the new one has")
+    func oldToken() async throws {
+        try await TestCluster.withClient { cluster, client in
+            let sessions = client.sessions
+            var options = SessionOptions(idle: .seconds(600))
+            options.assurance = 1
+            let old = try await sessions.create(for: "old", options).token
+            guard
+                case .rotated(let session) = try await sessions.rotate(
+                    old,
+                    grace: .seconds(2),
+                    assurance: 2
+                )
+            else {
+                Issue.record("it is not rotated")
+                return
+            }
+            let new = session.token
+            if case .valid(let byOld) = try await sessions.validate(old) {
+                #expect(byOld.assurance == 1)
+                #expect(try await sessions.rotate(old) == .revoked)
+            }
             try await cluster.wait {
-                if case .revoked = try await sessions.validate(old) { return true }
+                let answer = try await sessions.validate(old)
+                if case .revoked(let how) = answer { return how.reason == "rotated" }
                 return false
             }
-            guard case .valid = try await sessions.validate(new) else {
+            guard case .valid(let byNew) = try await sessions.validate(new) else {
                 Issue.record("the new token outlives the grace")
                 return
             }
-            #expect(try await sessions.rotate(old) == .revoked)
-            // A logout with the old token still means the session.
-            #expect(try await sessions.revoke(old))
-            guard case .revoked = try await sessions.validate(new) else {
-                Issue.record("a logout by an old token ends the session")
+            #expect(byNew.assurance == 2)
+            #expect(!byNew.mustRotate)
+            #expect(try await sessions.rotate(old, grace: .zero) == .revoked)
+            guard case .rotated(let third) = try await sessions.rotate(new, grace: .zero) else {
+                Issue.record("it is not rotated at once")
+                return
+            }
+            guard case .revoked = try await sessions.validate(new),
+                case .valid = try await sessions.validate(third.token)
+            else {
+                Issue.record("without a grace the old token ends at once")
                 return
             }
         }
@@ -115,6 +168,48 @@ struct SessionLifeTests {
         return session.token
     }
 
+    @Test("one at a time holds a session's lock, in turn, though the leader is killed")
+    func lock() async throws {
+        try await TestCluster.withClient { cluster, client in
+            let sessions = client.sessions
+            let token = try await sessions.create(for: "lock").token
+            let holders = Holders()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<6 {
+                    group.addTask {
+                        let patience = Duration.seconds(30)
+                        let ran = try await sessions.withLock(
+                            token,
+                            lease: .seconds(20),
+                            waiting: patience
+                        ) { fence in
+                            await holders.enter(fence)
+                            try await Task.sleep(for: .milliseconds(50))
+                            await holders.leave()
+                            return true
+                        }
+                        #expect(ran == true)
+                    }
+                }
+                try await crashLeader(cluster, of: "lock")
+                try await group.waitForAll()
+            }
+            let fences = await holders.fences
+            #expect(await holders.most == 1)
+            #expect(fences.count == 6)
+            #expect(fences == fences.sorted())
+            #expect(Set(fences).count == 6)
+            guard case .locked(let lock) = try await sessions.lock(token, lease: .seconds(9)) else {
+                Issue.record("it is free")
+                return
+            }
+            #expect(try await sessions.lock(token, lease: .seconds(1)) == .held)
+            #expect(try await sessions.unlock(lock))
+            try await sessions.revoke(token)
+            #expect(try await sessions.lock(token, lease: .seconds(1)) == .notValid)
+        }
+    }
+
     @Test("any Redis client speaks to sessions, on either port")
     func raw() async throws {
         try await TestCluster.withClient { cluster, client in
@@ -122,14 +217,19 @@ struct SessionLifeTests {
             let leader = try await cluster.leader(of: "raw")
             let other = try #require(cluster.names.first { $0 != leader })
             let node = try #require(cluster.configuration.nodes.first { $0.name == other })
+            let direct = try RawClient(port: cluster.port(of: leader))
+            direct.send(command: ["SESSION", "SET", token.rawValue, "x", "y"])
+            #expect(direct.line() == ":2")
+            direct.send(command: ["SESSION", "UNSET", token.rawValue, "x"])
+            #expect(direct.line() == ":1")
             let raw = try RawClient(port: node.standalonePort)
             raw.send(command: ["SESSION", "SET", token.rawValue, "REQ", "7", "a", "1"])
-            #expect(raw.line() == ":2")
+            #expect(raw.line() == ":4")
             raw.send(command: ["SESSION", "SET", token.rawValue, "REQ", "7", "a", "1"])
-            #expect(raw.line() == ":2")
+            #expect(raw.line() == ":4")
             raw.send(command: ["SESSION", "SET", token.rawValue, "IFVERSION", "1", "a", "2"])
             #expect(
-                raw.line() == "-CONFLICT the session has version 2; read it and try again"
+                raw.line() == "-CONFLICT the session has version 4; read it and try again"
             )
             raw.send(command: ["SESSION", "UNSET", token.rawValue, "REQ", "7", "a"])
             #expect(

@@ -19,6 +19,14 @@ struct PlainSecrets: SessionSecrets {
         return SessionID.mint(randomBytes: bytes, slot: slot)
     }
 
+    mutating func mintRequest() -> RequestID {
+        minted &+= 1
+        guard let request = RequestID(rawValue: 1 + UInt64(minted)) else {
+            preconditionFailure("above 0")
+        }
+        return request
+    }
+
     mutating func seal(_ new: SessionID, for old: SessionID) -> [UInt8] { old.secret + new.secret }
 
     func open(_ sealed: [UInt8], of handle: SessionHandle, for old: SessionID) -> SessionID? {
@@ -94,7 +102,7 @@ struct RequestReaderTests {
             ("SESSION CREATE alice AAL 4", "ERR AAL must be 1, 2 or 3"),
             ("SESSION CREATE alice MAX 1 DROP", "ERR syntax error"),
             ("SESSION CREATE alice SET a", "ERR syntax error"),
-            ("SESSION CREATE alice SET a 1 a 2", "ERR a field is set twice"),
+            ("SESSION CREATE alice SET a 1 a 2", "ERR a field is set twice; name each once"),
             ("SESSION REVOKE abc", "ERR not a session id"),
             ("SESSION GET abc", "ERR not a session id"),
             ("SESSION SET abc a 1", "ERR not a session id"),
@@ -318,10 +326,17 @@ struct RequestReaderTests {
             ("SET ID REQ 0 a 1", "ERR REQ must be above 0"),
             ("SET ID IFVERSION -1 a 1", "ERR IFVERSION must be 0 or more"),
             ("SET ID IFVERSION x a 1", "ERR value is not an integer or out of range"),
-            ("SET ID a 1 a 2", "ERR a field is set twice"),
+            ("SET ID a 1 a 2", "ERR a field is set twice; name each once"),
             ("UNSET ID", "ERR wrong number of arguments for 'session|unset' command"),
             ("TAKE ID", "ERR wrong number of arguments for 'session|take' command"),
             ("TAKE ID a b", "ERR wrong number of arguments for 'session|take' command"),
+            ("LOCK ID", "ERR wrong number of arguments for 'session|lock' command"),
+            ("LOCK ID 0", "ERR a lock is held for 1 to 600000 ms"),
+            ("LOCK ID 600001", "ERR a lock is held for 1 to 600000 ms"),
+            ("LOCK ID 1 RQ 1", "ERR syntax error"),
+            ("LOCK ID 1 REQ 0", "ERR REQ must be above 0"),
+            ("UNLOCK ID", "ERR wrong number of arguments for 'session|unlock' command"),
+            ("UNLOCK ID 0", "ERR a fencing number is above 0"),
             ("ROTATE ID GRACE", "ERR syntax error"),
             ("ROTATE ID GRACE 601", "ERR GRACE must be 0 to 600 seconds"),
             ("ROTATE ID AAL 0", "ERR AAL must be 1, 2 or 3"),
@@ -330,7 +345,7 @@ struct RequestReaderTests {
         ]
     )
     func sessionMistakes(line: String, error: String) {
-        let words = line.replacingOccurrence(of: " ID", with: " " + Self.sessionID(1).text)
+        let words = line.replacing(" ID", with: " " + Self.sessionID(1).text, maxReplacements: 1)
         #expect(refusal("SESSION " + words) == error)
     }
 
@@ -370,19 +385,7 @@ struct RequestReaderTests {
         let stranger = Self.sessionID(3, slot: 8)
         #expect(
             refusal("SESSION ROTATE \(old.text) ID \(stranger.text)")
-                == "ERR the id was not made for this subject"
+                == "ERR the new id is of another slot; mint it for the session's subject"
         )
-    }
-}
-
-extension String {
-    /// This text with the first occurrence of `word` exchanged.
-    fileprivate func replacingOccurrence(of word: String, with other: String) -> String {
-        guard let range = firstRange(of: word) else { return self }
-        return replacingCharacters(in: range, with: other)
-    }
-
-    private func replacingCharacters(in range: Range<Index>, with other: String) -> String {
-        String(self[..<range.lowerBound]) + other + String(self[range.upperBound...])
     }
 }

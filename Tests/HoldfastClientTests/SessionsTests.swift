@@ -115,6 +115,7 @@ import Testing
             ("status", bulk("valid")), ("subject", bulk("u")), ("handle", bulk(handle.rawValue)),
             ("version", .integer(3)), ("created-at", .integer(1)),
             ("idle-expires-at", .integer(2)), ("expires-at", .integer(3)), ("aal", .integer(2)),
+            ("issued-at", .integer(1)),
             ("fields", map([("cart", bulk("3"))])), ("something-new", .boolean(true)),
         ])
         try await withSessions { _ in
@@ -259,7 +260,7 @@ import Testing
             ("handle", bulk(token.handle.rawValue)), ("version", .integer(1)),
             ("created-at", .integer(1)), ("idle-expires-at", .null), ("expires-at", .integer(3)),
             ("last-used-at", .integer(2)), ("ip", bulk("10.0.0.9")), ("agent", bulk("curl")),
-            ("device", bulk("")), ("aal", .integer(1)),
+            ("device", bulk("")), ("aal", .integer(1)), ("issued-at", .integer(1)),
         ])
         try await withSessions { _ in
             .reply(.array([item, item]))

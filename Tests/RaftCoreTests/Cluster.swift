@@ -52,7 +52,7 @@ struct Cluster {
     /// Snapshots that whoever has all of their bytes finds damaged.
     var damaged: Set<LogPosition> = []
     /// Who finds every snapshot damaged that it gets.
-    var finding: ((NodeID) -> Bool)?
+    var findsAllDamaged: Set<NodeID> = []
     /// Bytes of each snapshot, all of them zero.
     var snapshotBytes = 1_000
     var installed = 0
@@ -254,7 +254,8 @@ struct Cluster {
             step(id, .fetched(fetch, chunk(of: fetch)))
         case .keep(let position, let end):
             step(id, .chunkKept(position, through: end))
-        case .receive(let mark) where damaged.contains(mark.position) || finding?(id) == true:
+        case .receive(let mark)
+        where damaged.contains(mark.position) || findsAllDamaged.contains(id):
             step(id, .snapshotDamaged(mark.position))
         case .receive(let mark):
             members[index].disk.store(mark)

@@ -130,7 +130,7 @@ struct DigestTests {
         var source = CommandSource(seed: seed)
         var machine = SessionMachine.fresh()
         var different = 0
-        for _ in 0..<250 {
+        for _ in 0..<350 {
             source.clock += UInt64(source.random.below(3_000))
             machine.at(source.clock)
             var other = machine

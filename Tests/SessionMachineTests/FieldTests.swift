@@ -93,19 +93,19 @@ struct FieldTests {
         #expect(machine.apply(unset("b", request: 9)) == .refused(.requestReused))
     }
 
-    @Test("the last four requests are remembered, through a snapshot too")
+    @Test("the last sixteen requests are remembered, through a snapshot too")
     func memory() throws {
         var machine = machine()
-        for request in 1...5 as ClosedRange<UInt64> {
+        for request in 1...17 as ClosedRange<UInt64> {
             _ = machine.apply(set(1, field("a", "\(request)"), request: request))
         }
         machine = try SessionMachine(snapshot: machine.encodedSnapshot())
-        for request in 2...5 as ClosedRange<UInt64> {
+        for request in 2...17 as ClosedRange<UInt64> {
             let again = set(1, field("a", "again"), request: request)
             #expect(machine.apply(again) == .version(request + 1))
         }
-        #expect(fields(of: machine) == ["a=5", "b=2"])
-        #expect(machine.apply(set(1, field("a", "again"), request: 1)) == .version(7))
+        #expect(fields(of: machine) == ["a=17", "b=2"])
+        #expect(machine.apply(set(1, field("a", "again"), request: 1)) == .version(19))
         #expect(machine.checkInvariants() == [])
     }
 
@@ -116,8 +116,11 @@ struct FieldTests {
         #expect(machine.apply(set(1, field("big", half))) == .version(2))
         #expect(machine.apply(set(1, field("bigger", half))) == .refused(.tooLarge))
         #expect(machine.apply(take("big", request: 5)) == .value(bytes(half)))
-        #expect(machine.apply(set(1, field("big", half), request: 6)) == .version(4))
-        #expect(machine.apply(take("big", request: 5)) == .value(bytes(half)), "it is forgotten")
+        let other = String(repeating: "y", count: Limits.sessionBytes / 2)
+        #expect(machine.apply(set(1, field("big", other), request: 6)) == .version(4))
+        #expect(machine.apply(take("big", request: 5)) == .value(bytes(other)), "it is forgotten")
+        #expect(machine.apply(set(1, field("big", half))) == .version(6), "without an id, too")
+        _ = machine.apply(unset("big"))
         let many = (0..<Limits.fields).map { field("field-\($0)", "") }
         let all = SetFields(handle: handle(1), digest: digest(1), fields: many)
         #expect(machine.apply(.setFields(all)) == .refused(.tooLarge))

@@ -82,6 +82,8 @@ private struct Histories {
         case .setFields(let set): check(set.handle)
         case .unsetFields(let unset): check(unset.handle)
         case .takeField(let take): check(take.handle)
+        case .lock(let lock): check(lock.handle)
+        case .unlock(let unlock): check(unlock.handle)
         case .rotate(let rotate):
             check(rotate.handle)
             check(rotate.successor)
@@ -169,7 +171,8 @@ private struct Histories {
         let answer = machine.validate(handle, secret, now: machine.time, purpose: .look)
         if let heir = model.heir(of: handle, inGrace: true), let session = model.session(heir) {
             guard case .valid(let view) = answer.status else { return false }
-            return answer.isByOldID && view.info == session.info
+            let level = answer.byOldID.map { min($0, view.assurance) }
+            return level == model.assurance(of: handle) && view.info == session.info
         }
         guard machine.session(handle) == nil, isUnknown(handle, digest(77)) else { return false }
         switch answer.status {
@@ -193,6 +196,8 @@ private struct Histories {
             case .unsetFields: "unsetFields"
             case .takeField: "takeField"
             case .rotate: "rotate"
+            case .lock: "lock"
+            case .unlock: "unlock"
             case .set: "set"
             case .getExpiring: "getExpiring"
             case .getDeleting: "getDeleting"
@@ -204,7 +209,8 @@ private struct Histories {
             }
         let word =
             switch outcome {
-            case .ok, .renewed, .version, .rotated: "done"
+            case .ok, .renewed, .version, .rotated, .locked: "done"
+            case .lockHeld: "held"
             case .conflict: "conflict"
             case .created(_, let evicted): evicted == 0 ? "done" : "evicting"
             case .integer(let count), .touched(let count), .revoked(let count):
@@ -225,13 +231,14 @@ private struct Histories {
 
 @Suite("Model")
 struct ModelTests {
-    /// How often each of these must have happened in one history of 3,500 commands.
+    /// How often each of these must have happened in one history of 4,500 commands.
     private static let floors: [(label: String, count: Int)] = [
         ("create done", 30), ("create evicting", 3), ("create limit", 2), ("create taken", 2),
         ("create expired", 2), ("create revoked", 10), ("create refused", 30),
         ("touch done", 8), ("touch nothing", 15), ("renew done", 3), ("renew unknown", 10),
         ("renew revoked", 5), ("revoke done", 8), ("revoke nothing", 30), ("revokeAll done", 1),
         ("set done", 80), ("set nothing", 30), ("getExpiring done", 15),
+        ("lock done", 6), ("lock revoked", 10), ("lock unknown", 15), ("unlock revoked", 8),
         ("rotate done", 6), ("rotate taken", 6), ("rotate rotated", 3), ("renew rotated", 1),
         ("setFields done", 6), ("setFields revoked", 15), ("setFields unknown", 30),
         ("unsetFields revoked", 10), ("takeField revoked", 5), ("takeField unknown", 10),
@@ -242,7 +249,7 @@ struct ModelTests {
     @Test("every command answers and leaves what the plain model says", arguments: 0..<40)
     func histories(seed: UInt64) {
         var histories = Histories(seed: seed)
-        for step in 0..<3_500 {
+        for step in 0..<4_500 {
             histories.step()
             if step % 100 == 99 { histories.checkAll() }
             guard histories.differences.isEmpty else { break }
@@ -252,7 +259,7 @@ struct ModelTests {
             let count = histories.tally[floor.label, default: 0]
             #expect(count >= floor.count, "\(floor.label)")
         }
-        #expect(histories.machine.counters.commands == 3_500)
+        #expect(histories.machine.counters.commands == 4_500)
         #expect(histories.machine.counters.sessionsExpired >= 10)
         #expect(histories.machine.counters.valuesExpired >= 15)
     }

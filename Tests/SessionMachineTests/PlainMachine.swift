@@ -20,8 +20,11 @@ struct PlainMachine {
         /// Order of creation.
         var order: Int
         var version: UInt64 = 1
-        /// The last four requests with an id, and their outcomes.
+        /// The last sixteen requests with an id, and their outcomes.
         var remembered: [(id: RequestID, outcome: Outcome)] = []
+        var fence: UInt64 = 0
+        var holder: (id: RequestID, until: MachineTime)?
+        var line: [(id: RequestID, until: MachineTime)] = []
 
         var granularity: UInt64 { max(1, min(idle / 16, 60_000)) }
 
@@ -59,6 +62,7 @@ struct PlainMachine {
         var next: Int
         var handle: SessionHandle128
         var graceEndsAt: MachineTime
+        var assurance: UInt8
         var sealed: ArraySlice<UInt8>
     }
 
@@ -102,6 +106,11 @@ struct PlainMachine {
         switch command {
         case .create(let create): return apply(create)
         case .rotate(let rotate): return apply(rotate)
+        case .lock(let lock):
+            guard lock.lease > .zero else { return .refused(.noLifetime) }
+            return onLive(lock.handle, lock.digest) { $0.lock(lock, $1) }
+        case .unlock(let unlock):
+            return onLive(unlock.handle, unlock.digest) { $0.unlock(unlock.fence, $1) }
         case .touch(let handles): return .touched(handles.count { touch($0) })
         case .renew(let renew): return apply(renew)
         case .revoke(let revoke):
@@ -196,13 +205,37 @@ extension PlainMachine {
     }
 
     private mutating func apply(_ renew: RenewSession) -> Outcome {
-        onLive(renew.handle, renew.digest) { session, time in
+        let outcome = onLive(renew.handle, renew.digest) { session, time in
             guard renew.lifetime != .zero else { return .refused(.noLifetime) }
             session.lastTouch = time
             session.idle = renew.idle?.count ?? session.idle
             session.expiresAt = renew.lifetime.map(time.advanced(by:)) ?? session.expiresAt
             return .renewed(session.info)
         }
+        if case .renewed(let info) = outcome { prolong(to: info) }
+        return outcome
+    }
+
+    /// All ids that lead to the session are remembered for as long as it may live.
+    private mutating func prolong(to info: SessionInfo) {
+        for (handle, entry) in entries {
+            guard case .tombstone(var tombstone) = entry, tombstone.until < info.expiresAt,
+                heir(of: handle, inGrace: false) == info.handle
+            else { continue }
+            tombstone.until = info.expiresAt
+            entries[handle] = .tombstone(tombstone)
+        }
+    }
+
+    /// The level that a handle gives, which in the grace is no more than the old id gave.
+    func assurance(of handle: SessionHandle128) -> UInt8? {
+        var handle = handle
+        var lowest = UInt8.max
+        while case .tombstone(let tombstone)? = entries[handle], let link = tombstone.link {
+            lowest = min(lowest, link.assurance)
+            handle = link.handle
+        }
+        return session(handle).map { min(lowest, $0.create.assurance) }
     }
 
     /// Changes the session that the handle may be used for.
@@ -261,8 +294,9 @@ extension PlainMachine {
                 own: session.order,
                 next: created,
                 handle: rotate.successor,
-                graceEndsAt: time.advanced(by: rotate.grace),
-                sealed: rotate.sealedSecret
+                graceEndsAt: time.advanced(by: min(rotate.grace, .seconds(600))),
+                assurance: session.create.assurance,
+                sealed: rotate.grace == .zero ? [] : rotate.sealedSecret
             )
             let until = max(session.expiresAt, time.advanced(by: .seconds(600)))
             entries[rotate.handle] = .tombstone(
@@ -277,12 +311,15 @@ extension PlainMachine {
             return rotated(session, link)
         case .tombstone(let tombstone):
             guard let link = tombstone.link else { return .ended(tombstone.end) }
-            let isRetry = link.handle == rotate.successor
-            let isFirstOver = link.graceEndsAt <= time
-            guard isRetry || !isFirstOver, matches(link),
+            guard matches(link), let next = entries[link.handle] else { return .ended(.rotated) }
+            let isNamed = link.handle == rotate.successor
+            let isRetry = isNamed && digest(of: next) == rotate.successorDigest
+            if isNamed, !isRetry { return .handleTaken }
+            guard isRetry || link.graceEndsAt > time,
                 let heir = heir(of: link.handle, inGrace: true), let session = session(heir)
             else { return .ended(.rotated) }
-            return rotated(session, link)
+            let isLevel = rotate.assurance == nil && session.create.assurance <= link.assurance
+            return isRetry || isLevel ? rotated(session, link) : .ended(.rotated)
         }
     }
 
@@ -328,7 +365,7 @@ extension PlainMachine {
             if case .conflict = outcome { return outcome }
             if let request {
                 session.remembered.append((request, outcome))
-                session.remembered = session.remembered.suffix(4)
+                session.remembered = session.remembered.suffix(16)
             }
             return outcome
         }
@@ -355,6 +392,45 @@ extension PlainMachine.Session {
         let removed = before - create.fields.count
         if removed > 0 { version += 1 }
         return .integer(removed)
+    }
+
+    private mutating func forgetClaims(_ time: MachineTime) {
+        if let held = holder, held.until <= time { holder = nil }
+        line = line.filter { $0.until > time }
+    }
+
+    fileprivate mutating func lock(_ lock: LockSession, _ time: MachineTime) -> Outcome {
+        forgetClaims(time)
+        if let held = holder {
+            if held.id == lock.request { return .locked(fence: fence, until: held.until) }
+            if lock.waits { stand(lock.request, time) }
+            return .lockHeld(until: held.until)
+        }
+        if let first = line.first, first.id != lock.request {
+            if lock.waits { stand(lock.request, time) }
+            return .lockHeld(until: first.until)
+        }
+        line = Array(line.dropFirst())
+        fence += 1
+        let until = time.advanced(by: lock.lease)
+        holder = (lock.request, until)
+        return .locked(fence: fence, until: until)
+    }
+
+    private mutating func stand(_ request: RequestID, _ time: MachineTime) {
+        let until = time.advanced(by: .seconds(5))
+        if let place = line.firstIndex(where: { $0.id == request }) {
+            line[place].until = until
+        } else if line.count < 64 {
+            line.append((request, until))
+        }
+    }
+
+    fileprivate mutating func unlock(_ number: UInt64, _ time: MachineTime) -> Outcome {
+        forgetClaims(time)
+        guard holder != nil, fence == number else { return .integer(0) }
+        holder = nil
+        return .integer(1)
     }
 
     fileprivate mutating func take(_ take: TakeField) -> Outcome {

@@ -79,8 +79,8 @@ struct RotationTests {
             return
         }
         #expect(view.handle == handle(2))
-        #expect(inGrace.isByOldID)
-        #expect(!validation(2, of: machine).isByOldID)
+        #expect(inGrace.byOldID == 1)
+        #expect(validation(2, of: machine).byOldID == nil)
         machine.at(30_000)
         #expect(machine.status(1) == .revoked)
         #expect(machine.status(2) == .valid)
@@ -177,14 +177,113 @@ struct RotationTests {
     @Test("an old id never leads to another session of its successor's handle")
     func stranger() {
         var machine = machine()
-        _ = machine.apply(rotate(1, to: 2, grace: 5_000_000))
-        machine.at(1_200_000)
+        let renew = RenewSession(
+            handle: handle(1),
+            digest: digest(1),
+            idle: Milliseconds(16_000),
+            lifetime: nil
+        )
+        _ = machine.apply(.renew(renew))
+        _ = machine.apply(rotate(1, to: 2, grace: 600_000))
+        machine.at(100_000)
         #expect(machine.status(2) == .unknown)
         _ = machine.apply(.create(login(2, "mallory")))
         #expect(machine.status(2) == .valid)
         #expect(machine.status(1) == .revoked)
         #expect(machine.apply(.revoke(RevokeSession(handle: handle(1)))) == .revoked(0))
         #expect(machine.status(2) == .valid)
+    }
+
+    @Test("a retry shows the successor's secret, and not only its handle, which anybody may know")
+    func forgedRetry() {
+        var machine = machine()
+        _ = machine.apply(rotate(1, to: 2, grace: 0))
+        var forged = RotateSession(
+            handle: handle(1),
+            digest: digest(1),
+            successor: handle(2),
+            successorDigest: digest(9),
+            sealedSecret: [],
+            grace: .zero
+        )
+        #expect(machine.apply(.rotate(forged)) == .handleTaken)
+        forged.successorDigest = digest(2)
+        #expect(successor(machine.apply(.rotate(forged))) == handle(2))
+    }
+
+    @Test("an old id gives no more than it gave before, and raises nothing")
+    func level() {
+        var machine = machine()
+        _ = machine.apply(rotate(1, to: 2, assurance: 2))
+        guard case .valid(let view) = validation(1, of: machine).status else {
+            Issue.record("it is in its grace")
+            return
+        }
+        #expect(view.assurance == 2)
+        #expect(validation(1, of: machine).byOldID == 1)
+        #expect(machine.apply(rotate(1, to: 3)) == .ended(.rotated), "not the raised one's secret")
+        #expect(successor(machine.apply(rotate(1, to: 2, assurance: 2))) == handle(2), "a retry")
+        _ = machine.apply(rotate(2, to: 4))
+        #expect(machine.apply(rotate(2, to: 5, assurance: 3)) == .ended(.rotated))
+        #expect(machine.session(handle(4))?.assurance == 2)
+        #expect(validation(1, of: machine).byOldID == 1, "through two links")
+        #expect(validation(2, of: machine).byOldID == 2)
+    }
+
+    @Test("a session that is renewed for longer is still found by its first id")
+    func renewed() {
+        var machine = machine()
+        let short = RenewSession(
+            handle: handle(1),
+            digest: digest(1),
+            idle: .zero,
+            lifetime: Milliseconds(1_000_000)
+        )
+        _ = machine.apply(.renew(short))
+        for number in 1...3 { _ = machine.apply(rotate(number, to: number + 1)) }
+        machine.at(900_000)
+        let long = RenewSession(
+            handle: handle(4),
+            digest: digest(4),
+            idle: nil,
+            lifetime: Milliseconds(5_000_000)
+        )
+        _ = machine.apply(.renew(long))
+        #expect(machine.checkInvariants() == [])
+        machine.at(5_800_000)
+        #expect(machine.status(4) == .valid)
+        #expect(machine.status(1) == .revoked)
+        #expect(machine.apply(.revoke(RevokeSession(handle: handle(1)))) == .revoked(1))
+        #expect(machine.status(4) == .revoked)
+    }
+
+    @Test("a session is not rotated without end")
+    func bounded() {
+        var machine = machine()
+        let count = Int(Limits.rotations)
+        for number in 1...count { _ = machine.apply(rotate(number, to: number + 1, grace: 0)) }
+        #expect(machine.counters.rotated == UInt64(count))
+        let last = rotate(count + 1, to: count + 2)
+        #expect(machine.apply(last) == .refused(.rotatedTooOften))
+        #expect(machine.apply(.revoke(RevokeSession(handle: handle(1)))) == .revoked(1))
+    }
+
+    @Test("without a grace no secret is kept, and none lasts longer than a tombstone")
+    func bounds() {
+        var machine = machine()
+        guard case .rotated(let first) = machine.apply(rotate(1, to: 2, grace: 0)),
+            case .rotated(let again) = machine.apply(rotate(1, to: 2, grace: 0))
+        else {
+            Issue.record("not rotated")
+            return
+        }
+        #expect(first.sealedSecret == [])
+        #expect(again.sealedSecret == [])
+        _ = machine.apply(rotate(2, to: 3, grace: .max))
+        machine.at(599_999)
+        #expect(machine.status(2) == .valid)
+        machine.at(600_000)
+        #expect(machine.status(2) == .revoked)
     }
 
     @Test("what rotations leave is in a snapshot")
@@ -203,6 +302,8 @@ struct RotationTests {
     func linkBack() {
         var writer = ByteWriter()
         for word in [9, 1, 2, 9, 0] as [UInt64] { writer.write(word) }
+        writer.write(UInt8(0))
+        writer.write(UInt8(0))
         writer.writeLengthPrefixed([])
         var reader = ByteReader(writer.bytes)
         #expect(throws: DecodeError.invalid("a successor before its time")) {

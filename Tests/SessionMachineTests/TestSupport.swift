@@ -31,6 +31,14 @@ extension MachineTime {
     }
 }
 
+extension RequestID {
+    /// Some request.
+    static var one: RequestID {
+        guard let one = RequestID(rawValue: 1) else { preconditionFailure("1 is not 0") }
+        return one
+    }
+}
+
 func bytes(_ text: String) -> ArraySlice<UInt8> { Array(text.utf8)[...] }
 
 func key(_ text: String) -> Key { Key(bytes(text)) }
@@ -92,7 +100,14 @@ struct CommandSource {
     init(seed: UInt64) { random = SeededRandom(seed) }
 
     mutating func next() -> Command {
-        switch random.below(23) {
+        switch random.below(26) {
+        case 23, 24: return .lock(lock())
+        case 25:
+            let number = random.below(names)
+            let fence = UInt64(random.below(4))
+            return .unlock(
+                UnlockSession(handle: handle(number), digest: digest(number), fence: fence)
+            )
         case 20, 21, 22: return .rotate(rotate())
         case 14, 15, 16: return .setFields(setFields())
         case 17, 18: return .unsetFields(unsetFields())
@@ -163,12 +178,23 @@ struct CommandSource {
             handle: handle(number),
             digest: digest(random.below(8) == 0 ? number + 1 : number),
             successor: handle(successor),
-            successorDigest: digest(successor),
+            successorDigest: digest(random.below(8) == 0 ? successor + 1 : successor),
             sealedSecret: random.bytes(random.below(4))[...],
             grace: Milliseconds(UInt64(random.below(3)) * 30_000)
         )
         if random.below(2) == 0 { rotate.assurance = UInt8(random.below(4)) }
         return rotate
+    }
+
+    private mutating func lock() -> LockSession {
+        let number = random.below(names)
+        return LockSession(
+            handle: handle(number),
+            digest: digest(random.below(8) == 0 ? number + 1 : number),
+            request: RequestID(rawValue: 1_000 + UInt64(random.below(4))) ?? .one,
+            lease: Milliseconds(UInt64(random.below(4)) * 3_000),
+            waits: random.below(2) == 0
+        )
     }
 
     /// Each kind of request has ids of its own, so few that they meet.

@@ -112,7 +112,7 @@ struct SimDiskTests {
         #expect(isLost)
         let next = batch([entry(4, 2)], term: 2)
         #expect(!disk.fits(next))
-        disk.miss()
+        disk.markWhatIsMissing()
         #expect(disk.recover() == nil)
         // A new leader's entries take the place of what was lost.
         disk.store(batch([entry(1, 3)], term: 3))

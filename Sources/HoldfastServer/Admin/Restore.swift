@@ -91,7 +91,9 @@ package struct Restore {
         case .these(let handles):
             let groupCount = configuration.groupCount
             endsAll = false
-            ended = Dictionary(grouping: Set(handles)) { handle in
+            // In an order that every node has.
+            let sorted = Set(handles).sorted { SessionHandle128($0) < SessionHandle128($1) }
+            ended = Dictionary(grouping: sorted) { handle in
                 GroupID(UInt16(HashSlot.group(of: handle.slot, groupCount: groupCount)))
             }
         }

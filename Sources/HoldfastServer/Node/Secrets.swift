@@ -2,6 +2,8 @@
 // (getrandom on Linux), and the sealing of a successor's secret under a key that follows from the
 // old one (HKDF, RFC 5869; AES-256-GCM). Its context is both handles, so that what was sealed for
 // one rotation opens for no other.
+//
+//     version 1 (= 1) | nonce 12 | the secret's characters 46 | tag 16
 
 import Commands
 import Crypto
@@ -21,14 +23,20 @@ struct SystemSecrets: SessionSecrets {
         }
     }
 
+    mutating func mintRequest() -> RequestID {
+        let number = UInt64.random(in: 1...UInt64(Int64.max), using: &random)
+        guard let request = RequestID(rawValue: number) else { preconditionFailure("above 0") }
+        return request
+    }
+
     mutating func seal(_ new: SessionID, for old: SessionID) -> [UInt8] {
         let context = Self.context(of: new.handle, for: old.handle)
         do {
             let key = Self.key(of: old)
             let box = try AES.GCM.seal(new.secret, using: key, authenticating: context)
-            // Nonce, text and tag: there is one for every nonce of 96 bits, and this one has them.
+            // Nonce, text and tag together: there for nonces of 96 bits, such as it drew itself.
             guard let combined = box.combined else { preconditionFailure("a nonce of 96 bits") }
-            return Array(combined)
+            return [Self.sealVersion] + combined
         } catch {
             preconditionFailure("a key of 256 bits seals 46 bytes: \(error)")
         }
@@ -36,11 +44,14 @@ struct SystemSecrets: SessionSecrets {
 
     func open(_ sealed: [UInt8], of handle: SessionHandle, for old: SessionID) -> SessionID? {
         let context = Self.context(of: handle, for: old.handle)
-        guard let box = try? AES.GCM.SealedBox(combined: sealed),
+        guard sealed.first == Self.sealVersion,
+            let box = try? AES.GCM.SealedBox(combined: sealed.dropFirst()),
             let secret = try? AES.GCM.open(box, using: Self.key(of: old), authenticating: context)
         else { return nil }
         return SessionID(parsing: handle.ascii + [UInt8(ascii: ".")] + Array(secret))
     }
+
+    private static let sealVersion: UInt8 = 1
 
     private static func key(of old: SessionID) -> SymmetricKey {
         HKDF<SHA256>.deriveKey(

@@ -66,7 +66,9 @@ enum BackupFormat {
         var reader = try ByteReader(checked: bytes[...])
         _ = try reader.readBytes(count: magic.count)
         let version = try reader.readUInt8()
-        guard version == Self.version else { throw .unknownTag(version) }
+        guard version == Self.version else {
+            throw .invalid("format \(Self.version), but \(version): restore it with its own build")
+        }
         let cluster = ClusterID(high: try reader.readUInt64(), low: try reader.readUInt64())
         let groupCount = Int(try reader.readUInt16())
         guard (1...Limits.groupsMax).contains(groupCount) else { throw .tooLarge(groupCount) }

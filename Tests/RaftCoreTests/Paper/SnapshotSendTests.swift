@@ -212,6 +212,7 @@ struct SnapshotSendTests {
     func streamsBounded() {
         var cluster = Self.manyLagging(streams: 2)
         cluster.losing = { $0.snapshotChunk?.offset == 800 }
+        // Before the first has lost its turn.
         cluster.run(ticks: 5)
         #expect(Set(Self.fetches(cluster).map(\.follower)).count == 2)
         cluster.losing = nil
@@ -246,12 +247,30 @@ struct SnapshotSendTests {
     @Test("followers that find each snapshot damaged do not hold up the others")
     func streamsBegunAnew() {
         var cluster = Self.manyLagging(streams: 2)
-        cluster.finding = { [NodeID(5), NodeID(6)].contains($0) }
+        cluster.findsAllDamaged = [NodeID(5), NodeID(6)]
         cluster.run(ticks: 60)
         #expect(cluster.installed == 1)
         #expect(cluster[7].snapshot == cluster[1].snapshot)
         let begun = Self.fetches(cluster).count { $0.offset == 0 }
         #expect(begun > 5, "they have begun anew")
+    }
+
+    /// Its disk needs longer for each piece than it has for a turn.
+    @Test("a follower that is slow gets on, though others take the turns in between")
+    func slowStream() {
+        var cluster = Self.manyLagging(streams: 1)
+        cluster.hung = [NodeID(5), NodeID(6)]
+        var rounds = 0
+        while cluster.installed == 0, rounds < 60 {
+            rounds += 1
+            // Nodes 5 and 6 never store anything, node 7 only now and then.
+            cluster.hung.insert(NodeID(7))
+            cluster.run(ticks: 10)
+            cluster.hung.remove(NodeID(7))
+            cluster.run(ticks: 1)
+        }
+        #expect(cluster.installed == 1)
+        #expect(cluster[7].snapshot == cluster[1].snapshot)
     }
 
     @Test("a transfer that waits for its turn keeps it when there is a newer snapshot")
