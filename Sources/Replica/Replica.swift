@@ -38,6 +38,8 @@ package struct Replica: Sendable {
     private var stopped: StopReason?
     /// What the driver found on the disk last. It counts for requests that come from then on.
     package var room = Room.ample
+    /// The node's memory is full: as a leader it refuses what adds to the state, and nothing else.
+    package var isMemoryFull = false
 
     let tuning: Tuning
     /// Ticks since start.
@@ -111,6 +113,7 @@ package struct Replica: Sendable {
         switch request {
         case .write(let command):
             guard room.admits(command) else { return effects.answer(token, .noRoom) }
+            if isMemoryFull, command.addsState { return effects.answer(token, .noMemory) }
             if isLagging || !proposals.gather(command, token) {
                 effects.answer(token, .overloaded)
             }

@@ -53,6 +53,8 @@ package enum Answer: Sendable {
     case overloaded
     /// This node's disk has no room for it; nothing was done.
     case noRoom
+    /// This node's memory is full, and it would add to the state; nothing was done.
+    case noMemory
     /// The write was proposed and nothing was heard of it in time: it may or may not happen.
     case unknown
 }

@@ -269,7 +269,7 @@ extension Simulator {
         case .redirect(let leader): sendReply(.redirect(leader), to: request)
         case .noLeader: sendReply(.noLeader, to: request)
         case .overloaded: sendReply(.overloaded, to: request)
-        case .noRoom: sendReply(.noRoom, to: request)
+        case .noRoom, .noMemory: sendReply(.noRoom, to: request)
         case .unknown: sendReply(.unknown, to: request)
         }
     }

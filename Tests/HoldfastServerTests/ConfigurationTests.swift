@@ -100,7 +100,12 @@ struct ConfigurationTests {
             (
                 "64KiB", "9999999MiB",
                 "c.yaml:9: 'limits.value-bytes' must be a size from 1024 to 4194304 "
-                    + "bytes, as '65536', '64KiB' or '1MiB'"
+                    + "bytes, as '65536', '64KiB', '1MiB' or '4GiB'"
+            ),
+            (
+                "value-bytes: 64KiB", "max-memory: 64KiB",
+                "c.yaml:9: 'limits.max-memory' must be a size from 1048576 to 1125899906842624 "
+                    + "bytes, as '65536', '64KiB', '1MiB' or '4GiB'"
             ),
             ("id: 1\n", "id: 2\n", "c.yaml:21: 'nodes[1].id' 2 is used by two nodes"),
             ("name: n1", "name: n2", "c.yaml:20: 'nodes[1].name' 'n2' is used by two nodes"),

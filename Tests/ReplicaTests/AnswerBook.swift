@@ -17,7 +17,7 @@ struct Given {
 
 /// An answer without what it carries, for comparing.
 enum AnswerWord: Hashable {
-    case applied, readable, redirect, noLeader, overloaded, noRoom, unknown
+    case applied, readable, redirect, noLeader, overloaded, noRoom, noMemory, unknown
 }
 
 struct AnswerBook {
@@ -87,7 +87,9 @@ struct AnswerBook {
         case (.applied, _), (.readable, _): false
         // A read changes nothing, so nothing about it is unknown; a validate may have to log a use.
         case (.unknown, .read): false
-        case (.redirect, _), (.noLeader, _), (.overloaded, _), (.noRoom, _), (.unknown, _): true
+        case (.redirect, _), (.noLeader, _), (.overloaded, _), (.noRoom, _), (.noMemory, _),
+            (.unknown, _):
+            true
         }
     }
 
@@ -105,6 +107,7 @@ extension Answer {
         case .noLeader: .noLeader
         case .overloaded: .overloaded
         case .noRoom: .noRoom
+        case .noMemory: .noMemory
         case .unknown: .unknown
         }
     }

@@ -44,6 +44,23 @@ struct RoomTests {
         expectEqualMachines(&group)
     }
 
+    @Test("a full memory: nothing new comes in; sessions are used, renewed and revoked")
+    func memory() {
+        var (group, leader) = Self.group(.ample)
+        group.turn(leader) { replica, _ in replica.isMemoryFull = true }
+        let refused = group.submit(Self.adding.map { .write($0) }, at: leader)
+        let taken = group.submit(Self.lasting.map { .write($0) }, at: leader)
+        group.settle()
+        #expect(group.answers.words(refused) == [.noMemory, .noMemory, .noMemory])
+        #expect(group.answers.words(taken) == taken.map { _ in .applied })
+        #expect(group[leader].machine.status(3) == .unknown)
+        group.turn(leader) { replica, _ in replica.isMemoryFull = false }
+        let again = group.submit(Self.adding.map { .write($0) }, at: leader)
+        group.settle()
+        #expect(group.answers.words(again) == again.map { _ in .applied })
+        expectEqualMachines(&group)
+    }
+
     @Test("a nearly full disk: a use that is due for logging is logged")
     func lowUse() {
         var (group, leader) = Self.group(.low)

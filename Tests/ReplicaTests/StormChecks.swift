@@ -16,7 +16,7 @@ extension StormClient {
             switch given.answer {
             case .applied(let outcome): wasDone(asked, outcome)
             case .readable: mayRead(asked, given, now: group.now)
-            case .redirect, .noLeader, .overloaded, .noRoom: wasNot(asked)
+            case .redirect, .noLeader, .overloaded, .noRoom, .noMemory: wasNot(asked)
             case .unknown: tally.unknown += 1
             }
             group.answers.dropMachine(of: token)

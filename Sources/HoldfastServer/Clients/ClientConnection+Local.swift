@@ -114,7 +114,7 @@ extension ClientConnection {
         let values: [(String, String)] = [
             ("appendfsync", "always"), ("appendonly", "yes"),
             ("cluster-enabled", port == .cluster ? "yes" : "no"), ("databases", "1"),
-            ("maxclients", String(limits.clientsMax)), ("maxmemory", "0"),
+            ("maxclients", String(limits.clientsMax)), ("maxmemory", String(limits.memoryBytesMax)),
             ("maxmemory-policy", "noeviction"), ("notify-keyspace-events", ""),
             ("proto-max-bulk-len", String(limits.valueBytesMax)), ("save", ""), ("timeout", "0"),
         ]

@@ -72,7 +72,10 @@ struct NodeInfo {
 
     private var memory: [String] {
         let bytes = groups.reduce(0) { $0 + $1.memoryBytes }
-        return ["used_memory:\(bytes)", "maxmemory:0", "maxmemory_policy:noeviction"]
+        return [
+            "used_memory:\(bytes)", "maxmemory:\(node.configuration.limits.memoryBytesMax)",
+            "maxmemory_policy:noeviction",
+        ]
     }
 
     private var persistence: [String] {

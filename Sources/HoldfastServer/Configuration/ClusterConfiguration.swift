@@ -118,4 +118,7 @@ package struct ServerLimits: Hashable, Sendable {
     package var clientsMax = 10_000
     /// Requests of one connection that wait for their answers, before it is not read any further.
     package var requestsPerClientMax = 1_024
+    /// Bytes that a node's sessions and values may take before what adds to them is refused; 0 for
+    /// no such limit.
+    package var memoryBytesMax = 0
 }

@@ -119,6 +119,9 @@ extension ClusterConfiguration {
         limits.clientsMax = try section.number("clients", in: 1...1_000_000) ?? limits.clientsMax
         limits.requestsPerClientMax =
             try section.number("requests-per-client", in: 1...65_536) ?? limits.requestsPerClientMax
+        let memoryMax = 1 << 50
+        limits.memoryBytesMax =
+            try section.size("max-memory", in: 1024 * 1024...memoryMax) ?? limits.memoryBytesMax
         try section.finish()
         return limits
     }

@@ -126,7 +126,7 @@ struct YAMLMapping {
         return milliseconds
     }
 
-    /// A size as `1048576`, `64KiB` or `1MiB`, in bytes; nil where the key is absent.
+    /// A size as `1048576`, `64KiB`, `1MiB` or `4GiB`, in bytes; nil where the key is absent.
     mutating func size(
         _ key: String,
         in range: ClosedRange<Int>
@@ -134,12 +134,14 @@ struct YAMLMapping {
         guard let text = try text(key) else { return nil }
         let allowed =
             "must be a size from \(range.lowerBound) to \(range.upperBound) bytes, as '65536', "
-            + "'64KiB' or '1MiB'"
+            + "'64KiB', '1MiB' or '4GiB'"
         let (digits, scale): (Substring, Int) =
             if text.hasSuffix("KiB") {
                 (text.dropLast(3), 1_024)
             } else if text.hasSuffix("MiB") {
                 (text.dropLast(3), 1_024 * 1_024)
+            } else if text.hasSuffix("GiB") {
+                (text.dropLast(3), 1_024 * 1_024 * 1_024)
             } else {
                 (text[...], 1)
             }

@@ -54,6 +54,9 @@ final class StatusBoard: Sendable {
         groups.withLockedValue { $0[Int(group.rawValue)] = status }
     }
 
+    /// What the sessions and values of all groups take.
+    var memoryBytes: Int { groups.withLockedValue { $0.reduce(0) { $0 + $1.memoryBytes } } }
+
     func snapshot() -> [GroupStatus] { groups.withLockedValue { $0 } }
 
     var clientCounts: Counts { counts.withLockedValue { $0 } }

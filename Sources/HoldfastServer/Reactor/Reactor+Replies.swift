@@ -58,6 +58,13 @@ extension Reactor {
                     "OOM the disk of node \(node.own.name) has no room for this; nothing was done"
                 )
             }
+        case .noMemory:
+            render(request.target) {
+                $0.error(
+                    "OOM the memory of node \(node.own.name) is full (limits.max-memory); nothing "
+                        + "was done. End sessions, or raise the limit on every node"
+                )
+            }
         case .unknown:
             render(request.target) {
                 $0.error("UNAVAILABLE no quorum answered in time; the outcome is unknown")

@@ -151,8 +151,11 @@ final class Reactor: @unchecked Sendable {
     private func tick() {
         ticks += 1
         let room = node.space.room
+        let memoryMax = node.configuration.limits.memoryBytesMax
+        let isMemoryFull = memoryMax > 0 && node.board.memoryBytes >= memoryMax
         for case let group? in groups {
             group.replica.room = room
+            group.replica.isMemoryFull = isMemoryFull
             group.replica.tick(at: MonotonicClock.now(), into: &group.effects)
             markDirty(group)
         }
