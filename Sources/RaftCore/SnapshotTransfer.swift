@@ -30,9 +30,9 @@ package struct SnapshotTransfer: Hashable, Sendable {
     /// Lower ones come first. No two transfers of a leadership have the same.
     var turn: UInt64
     /// The chunk that was sent last. Its answer may come when the transfer has lost its turn.
-    var lastSent: Chunk?
+    package internal(set) var lastSent: Chunk?
 
-    struct Chunk: Hashable, Sendable {
+    package struct Chunk: Hashable, Sendable {
         var end: UInt64
         var isLast: Bool
     }
@@ -192,8 +192,10 @@ extension RaftNode {
             guard case .snapshot(let transfer) = progress[index].state,
                 transfer.acknowledged == 0, transfer.mark != snapshot
             else { continue }
-            // It has waited, and goes on waiting for the turn that it has.
-            let renewed = SnapshotTransfer(mark: snapshot, turn: transfer.turn)
+            // It has waited, and goes on waiting for the turn that it has; or it stands still, and
+            // does so with the new one.
+            var renewed = SnapshotTransfer(mark: snapshot, turn: transfer.turn)
+            renewed.heartbeatsIdle = transfer.heartbeatsIdle
             progress[index].state = .snapshot(renewed)
         }
     }
