@@ -144,8 +144,8 @@ package struct SessionOracle {
 
     private func created(before called: UInt64, in lives: [Int: Life]) -> [Int] {
         lives.keys.sorted().filter { id in
-            lives[id].map { $0.born.map { $0.returned < called } ?? false && !$0.isRotated }
-                ?? false
+            guard let life = lives[id], let born = life.born else { return false }
+            return born.returned < called && !life.isRotated
         }
     }
 

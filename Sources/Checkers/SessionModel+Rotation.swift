@@ -58,6 +58,34 @@ extension SessionModel {
     }
 }
 
+extension SessionModel.State {
+    /// The live session that an id stands for: its own, or that of a successor.
+    func heir(of id: Int, inGrace: Bool) -> Int? {
+        var id = id
+        while let place = place(id) {
+            switch sessions[place].phase {
+            case .live: return place
+            case .rotated(let next): id = next
+            case .outlived(let next):
+                guard !inGrace else { return nil }
+                id = next
+            case .revoked, .expired: return nil
+            }
+        }
+        return nil
+    }
+
+    /// Whether `id` is that of `session` or of one that it came from.
+    func leads(from id: Int, to session: SessionModel.Session) -> Bool {
+        var id: Int? = id
+        while let found = id {
+            if found == session.id { return true }
+            id = place(found).flatMap { sessions[$0].phase.successor }
+        }
+        return false
+    }
+}
+
 extension SessionModel.Session {
     mutating func set(_ value: UInt64, _ wanted: UInt64?) -> SessionReply {
         if let wanted, wanted != version { return .conflict(version) }

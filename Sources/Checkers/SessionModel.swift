@@ -115,32 +115,6 @@ package struct SessionModel: SequentialModel {
         var sessions: [Session] = []
 
         func place(_ id: Int) -> Int? { sessions.firstIndex { $0.id == id } }
-
-        /// The live session that an id stands for: its own, or that of a successor.
-        func heir(of id: Int, inGrace: Bool) -> Int? {
-            var id = id
-            while let place = place(id) {
-                switch sessions[place].phase {
-                case .live: return place
-                case .rotated(let next): id = next
-                case .outlived(let next):
-                    guard !inGrace else { return nil }
-                    id = next
-                case .revoked, .expired: return nil
-                }
-            }
-            return nil
-        }
-
-        /// Whether `id` is that of `session` or of one that it came from.
-        func leads(from id: Int, to session: Session) -> Bool {
-            var id: Int? = id
-            while let found = id {
-                if found == session.id { return true }
-                id = place(found).flatMap { sessions[$0].phase.successor }
-            }
-            return false
-        }
     }
 
     package typealias Call = SessionCall
@@ -425,37 +399,6 @@ package struct SessionModel: SequentialModel {
         let grace = session.phase == .expired ? rules.expiredGrace : rules.tombstoneFloor
         return clocks.mayBeOver(session.end.advanced(by: grace), by: latest)
     }
-}
-
-/// The rules of the judged system that the judge has to know. Nanoseconds.
-package struct SessionRules: Hashable, Sendable {
-    /// A use is logged if the last logged one is older than this part of the idle timeout, ...
-    package var granularityDivisor: UInt64
-    /// ... but at most this old.
-    package var granularityMax: UInt64
-    /// How long an expired session is told from one that never was.
-    package var expiredGrace: UInt64
-    /// How long a revoked one is, at least.
-    package var tombstoneFloor: UInt64
-    /// Answers that a session remembers.
-    package var requestsRemembered = 16
-
-    package init(
-        granularityDivisor: UInt64,
-        granularityMax: UInt64,
-        expiredGrace: UInt64,
-        tombstoneFloor: UInt64
-    ) {
-        self.granularityDivisor = granularityDivisor
-        self.granularityMax = granularityMax
-        self.expiredGrace = expiredGrace
-        self.tombstoneFloor = tombstoneFloor
-    }
-
-    func granularity(_ idle: UInt64) -> UInt64 { min(idle / granularityDivisor, granularityMax) }
-
-    /// How long after its last logged use a session ends; nil without an idle timeout.
-    func idleEnd(_ idle: UInt64) -> UInt64? { idle == 0 ? nil : plus(idle, granularity(idle)) }
 }
 
 extension SessionModel {

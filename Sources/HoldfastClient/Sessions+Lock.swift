@@ -44,6 +44,7 @@ extension Sessions {
             if fence > 0 { return .locked(SessionLock(token: token, fence: fence)) }
             guard ContinuousClock.now < end else { return .held }
             do {
+                // Nobody tells that a lock is free: its place in line is kept by asking again.
                 try await Task.sleep(for: min(pause, ContinuousClock.now.duration(to: end)))
             } catch {
                 throw HoldfastError(

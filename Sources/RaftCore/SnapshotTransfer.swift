@@ -36,11 +36,6 @@ package struct SnapshotTransfer: Hashable, Sendable {
         var end: UInt64
         var isLast: Bool
     }
-
-    init(mark: SnapshotMark, turn: UInt64) {
-        self.mark = mark
-        self.turn = turn
-    }
 }
 
 extension RaftNode {

@@ -74,11 +74,8 @@ extension SessionMachine {
         guard rotate.sealedSecret.count <= Limits.sealedSecretBytes else {
             return .refused(.tooLarge)
         }
-        guard let record = settledSession(rotate.handle, hash: hash(rotate.handle)) else {
-            return .unknown
-        }
+        guard let record = settledSession(rotate.handle, rotate.digest) else { return .unknown }
         let payload = records.payload(record)
-        guard SessionLayout.digest(of: payload) == rotate.digest else { return .unknown }
         guard records.kind(record) == .session else { return rotatedAgain(rotate, payload) }
         let successorHash = hash(rotate.successor)
         guard settledSession(rotate.successor, hash: successorHash) == nil else {

@@ -74,6 +74,17 @@ extension SessionMachine {
         return session(handle, hash: hash)
     }
 
+    /// The same of a handle with that secret; nil for another one.
+    mutating func settledSession(
+        _ handle: SessionHandle128,
+        _ digest: SecretDigest
+    ) -> RecordID? {
+        guard let record = settledSession(handle, hash: hash(handle)),
+            SessionLayout.digest(of: records.payload(record)) == digest
+        else { return nil }
+        return record
+    }
+
     /// Carries `command` out on the live session of `handle` with that secret. Where there is none
     /// it answers why, and nothing is done.
     mutating func onLiveSession(
@@ -81,11 +92,9 @@ extension SessionMachine {
         _ digest: SecretDigest,
         _ command: (inout SessionMachine, RecordID) -> Outcome
     ) -> Outcome {
-        guard let record = settledSession(handle, hash: hash(handle)) else { return .unknown }
-        let payload = records.payload(record)
-        guard SessionLayout.digest(of: payload) == digest else { return .unknown }
+        guard let record = settledSession(handle, digest) else { return .unknown }
         guard records.kind(record) == .tombstone else { return command(&self, record) }
-        let tombstone = TombstoneView(payload: payload)
+        let tombstone = TombstoneView(payload: records.payload(record))
         guard let live = settledSuccessor(inGrace: tombstone) else { return .ended(tombstone.end) }
         return command(&self, live)
     }

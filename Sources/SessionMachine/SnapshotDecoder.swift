@@ -142,8 +142,10 @@ package struct SnapshotDecoder: Sendable {
         isFree.append(.used)
         let sequence = try machine?.restore(record, payload: Array(bytes), deadline: deadline)
         if let sequence { created.append((sequence, record)) }
-        guard bytes.first == RecordKind.tombstone.rawValue else { return }
-        guard let link = TombstoneView(payload: Array(bytes)).link else { return }
+        guard bytes.first == RecordKind.tombstone.rawValue,
+            let payload = machine?.records.payload(record),
+            let link = TombstoneView(payload: payload).link
+        else { return }
         guard link.sequence < machine?.nextSequence ?? 0 else {
             throw .invalid("a link into the future")
         }

@@ -71,9 +71,9 @@ struct NodeInfo {
     }
 
     private var memory: [String] {
-        let bytes = groups.reduce(0) { $0 + $1.memoryBytes }
-        return [
-            "used_memory:\(bytes)", "maxmemory:\(node.configuration.limits.memoryBytesMax)",
+        [
+            "used_memory:\(node.board.memoryBytes)",
+            "maxmemory:\(node.configuration.limits.memoryBytesMax)",
             "maxmemory_policy:noeviction",
         ]
     }
